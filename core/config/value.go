@@ -1,0 +1,84 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/units"
+	"github.com/prometheus/common/model"
+)
+
+// Duration is a time span written as upstream writes it: 15s, 1h30m, 15d.
+type Duration time.Duration
+
+// UnmarshalText reads a duration; go-toml calls it.
+func (d *Duration) UnmarshalText(b []byte) error {
+	v, err := model.ParseDuration(string(b))
+	*d = Duration(v)
+	return err
+}
+
+// MarshalText writes the shortest form that reads back to the same span.
+func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
+
+func (d Duration) String() string { return model.Duration(d).String() }
+
+// Std returns d as the standard library's type.
+func (d Duration) Std() time.Duration { return time.Duration(d) }
+
+// Size is a number of bytes written with a unit: 512MiB, 10GB; base 2 either way, as upstream reads it. 0 needs no unit.
+type Size int64
+
+// UnmarshalText reads a size; go-toml calls it.
+func (s *Size) UnmarshalText(b []byte) error {
+	t := strings.TrimSpace(string(b))
+	if t == "0" || t == "" {
+		*s = 0
+		return nil
+	}
+	v, err := units.ParseBase2Bytes(t)
+	if err != nil {
+		return fmt.Errorf("not a size like 512MiB: %q", t)
+	}
+	*s = Size(v)
+	return nil
+}
+
+// MarshalText writes the size with its unit.
+func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+func (s Size) String() string {
+	if s == 0 {
+		return "0"
+	}
+	return units.Base2Bytes(s).String()
+}
+
+// Secret is text that must not be seen. In the file it stands as it is, as "${ENV}", or as "file:PATH", which is
+// read anew each time it is needed, so that rotation needs no restart. Printing, logging and marshalling show
+// <secret>.
+type Secret struct {
+	text string
+	file string
+}
+
+// NewSecret returns a secret with the given text.
+func NewSecret(text string) Secret { return Secret{text: text} }
+
+// String hides the secret.
+func (s Secret) String() string {
+	if s.Empty() {
+		return ""
+	}
+	return "<secret>"
+}
+
+// GoString hides the secret from %#v.
+func (s Secret) GoString() string { return s.String() }
+
+// MarshalText hides the secret.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Empty tells whether nothing was given.
+func (s Secret) Empty() bool { return s.text == "" && s.file == "" }
