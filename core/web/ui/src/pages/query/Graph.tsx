@@ -70,7 +70,7 @@ export function Graph({ matrix, grid, onZoom }: GraphProps) {
           y: { range: (_, lo, hi) => yRange(lo, hi, fromZero) },
         },
         axes: [
-          { ...axis, values: timeTicks },
+          { ...axis, values: timeTicks, space: 80 },
           { ...axis, size: 64, values: (_, ticks) => ticks.map((v) => formatNumber(v)) },
         ],
         series: [
