@@ -54,31 +54,3 @@ func (s Size) String() string {
 	}
 	return units.Base2Bytes(s).String()
 }
-
-// Secret is text that must not be seen. In the file it stands as it is, as "${ENV}", or as "file:PATH", which is
-// read anew each time it is needed, so that rotation needs no restart. Printing, logging and marshalling show
-// <secret>.
-type Secret struct {
-	text string
-	file string
-}
-
-// NewSecret returns a secret with the given text.
-func NewSecret(text string) Secret { return Secret{text: text} }
-
-// String hides the secret.
-func (s Secret) String() string {
-	if s.Empty() {
-		return ""
-	}
-	return "<secret>"
-}
-
-// GoString hides the secret from %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText hides the secret.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
-
-// Empty tells whether nothing was given.
-func (s Secret) Empty() bool { return s.text == "" && s.file == "" }
