@@ -35,6 +35,14 @@ const (
 	OpNotify    = "notify"
 )
 
+// Kinds of plugins.
+const (
+	KindExporter   = "exporter"   // collects samples of a target
+	KindNotifier   = "notifier"   // tells someone of alerts
+	KindFunction   = "function"   // adds functions to PromQL
+	KindDiscoverer = "discoverer" // finds targets
+)
+
 // Codes of errors; their meaning is in ABI.md, section 6.
 const (
 	CodeInvalidRequest  = "invalid_request"

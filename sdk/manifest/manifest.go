@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/hearth-project/hearth/sdk/abi"
 )
 
 // FileName is the manifest's name in a plugin's folder.
@@ -37,10 +39,10 @@ type Manifest struct {
 
 // Kinds of plugins.
 const (
-	KindExporter   = "exporter"   // collects samples of a target
-	KindNotifier   = "notifier"   // tells someone of alerts
-	KindFunction   = "function"   // adds functions to PromQL
-	KindDiscoverer = "discoverer" // finds targets
+	KindExporter   = abi.KindExporter
+	KindNotifier   = abi.KindNotifier
+	KindFunction   = abi.KindFunction
+	KindDiscoverer = abi.KindDiscoverer
 )
 
 // Runtimes and modes of artifacts.
