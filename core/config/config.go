@@ -7,9 +7,10 @@ package config
 
 // Config is the whole configuration, valid and with all defaults filled in, as Load returns it.
 type Config struct {
-	RuleFiles   []string `toml:"rule_files"`          // globs of rule files; relative to the configuration file
-	ScrapeFiles []string `toml:"scrape_config_files"` // globs of files with more [[scrape_configs]]
-	Templates   []string `toml:"templates"`           // globs of notification templates
+	Include     []string `toml:"include"`                      // globs of files that are read as parts of this one; TOML only
+	RuleFiles   []string `toml:"rule_files" path:"1"`          // globs of rule files; relative to the configuration file
+	ScrapeFiles []string `toml:"scrape_config_files" path:"1"` // globs of files with more [[scrape_configs]]
+	Templates   []string `toml:"templates" path:"1"`           // globs of notification templates
 
 	Server  Server  `toml:"server"`
 	Log     Log     `toml:"log"`
@@ -25,7 +26,8 @@ type Config struct {
 	InhibitRules  []*Inhibit      `toml:"inhibit_rules"`
 	TimeIntervals []*TimeInterval `toml:"time_intervals"`
 
-	// Dir is what relative paths in the file are relative to: the file's folder, or the working directory.
+	// Dir is the folder of the file, or the working directory. Load has joined it to every relative path that
+	// stands in the file already; defaults are relative to the working directory.
 	Dir string `toml:"-"`
 	// File is the name the configuration was read from; empty for the built-in default.
 	File string `toml:"-"`
@@ -56,7 +58,7 @@ type Log struct {
 
 // Storage is the [storage] table.
 type Storage struct {
-	Path                 string    `toml:"path"`                     // data directory; default data
+	Path                 string    `toml:"path" path:"1"`            // data directory; default data
 	Retention            Retention `toml:"retention"`                // when the oldest data goes
 	Sync                 string    `toml:"sync"`                     // always, off, or the longest time an acknowledged sample may stay unsynced; default 200ms
 	OutOfOrderTimeWindow Duration  `toml:"out_of_order_time_window"` // how much older than the newest a sample may be; default 0
@@ -78,21 +80,22 @@ type Query struct {
 
 // Plugins is the [plugins] table: where plugins are and what all of them together may use.
 type Plugins struct {
-	Dir    string `toml:"dir"`    // folder with a folder for each plugin; default plugins beside the binary
-	Cache  string `toml:"cache"`  // folder for compiled modules; default plugin-cache in the data directory
-	Memory Size   `toml:"memory"` // over all instances; default 512MiB
+	Dir    string `toml:"dir" path:"1"`   // folder with a folder for each plugin; default plugins beside the binary, here empty
+	Cache  string `toml:"cache" path:"1"` // folder for compiled modules; default plugin-cache in the data directory, here empty
+	Memory Size   `toml:"memory"`         // over all instances; default 512MiB
 }
 
 // Global is the [global] table: defaults for jobs and rules.
 type Global struct {
-	ScrapeInterval        Duration          `toml:"scrape_interval"`     // default 1m
-	ScrapeTimeout         Duration          `toml:"scrape_timeout"`      // default 10s
-	EvaluationInterval    Duration          `toml:"evaluation_interval"` // of rule groups; default 1m
-	RuleQueryOffset       Duration          `toml:"rule_query_offset"`   // how far in the past rules are evaluated; default 0
-	ExternalLabels        map[string]string `toml:"external_labels"`     // on alerts and what leaves hearth
-	QueryLogFile          string            `toml:"query_log_file"`      // JSON lines; empty is off
-	BodySizeLimit         Size              `toml:"body_size_limit"`     // of a scrape, decompressed; default 0, no limit of the user's
-	SampleLimit           int               `toml:"sample_limit"`        // per scrape; 0 is none
+	ScrapeInterval        Duration          `toml:"scrape_interval"`         // default 1m
+	ScrapeTimeout         Duration          `toml:"scrape_timeout"`          // default 10s
+	EvaluationInterval    Duration          `toml:"evaluation_interval"`     // of rule groups; default 1m
+	RuleQueryOffset       Duration          `toml:"rule_query_offset"`       // how far in the past rules are evaluated; default 0
+	ScrapeProtocols       []string          `toml:"scrape_protocols"`        // upstream's names, best first; default OpenMetrics before text
+	ExternalLabels        map[string]string `toml:"external_labels" env:"1"` // ${NAME} is an environment variable; on alerts and what leaves hearth
+	QueryLogFile          string            `toml:"query_log_file" path:"1"` // JSON lines; empty is off
+	BodySizeLimit         Size              `toml:"body_size_limit"`         // of a scrape, decompressed; default 0, no limit of the user's
+	SampleLimit           int               `toml:"sample_limit"`            // per scrape; 0 is none
 	LabelLimit            int               `toml:"label_limit"`
 	LabelNameLengthLimit  int               `toml:"label_name_length_limit"`
 	LabelValueLengthLimit int               `toml:"label_value_length_limit"`
@@ -153,29 +156,29 @@ type HTTPClient struct {
 type Header struct {
 	Values  []string `toml:"values"`
 	Secrets []Secret `toml:"secrets"`
-	Files   []string `toml:"files"`
+	Files   []string `toml:"files" path:"1"`
 }
 
 // BasicAuth is a name and a password, or files with them.
 type BasicAuth struct {
 	Username     string `toml:"username"`
-	UsernameFile string `toml:"username_file"`
+	UsernameFile string `toml:"username_file" path:"1"`
 	Password     Secret `toml:"password"`
-	PasswordFile string `toml:"password_file"`
+	PasswordFile string `toml:"password_file" path:"1"`
 }
 
 // Authorization is an Authorization header; Type defaults to Bearer.
 type Authorization struct {
 	Type            string `toml:"type"`
 	Credentials     Secret `toml:"credentials"`
-	CredentialsFile string `toml:"credentials_file"`
+	CredentialsFile string `toml:"credentials_file" path:"1"`
 }
 
 // OAuth2 is the client credentials grant.
 type OAuth2 struct {
 	ClientID         string            `toml:"client_id"`
 	ClientSecret     Secret            `toml:"client_secret"`
-	ClientSecretFile string            `toml:"client_secret_file"`
+	ClientSecretFile string            `toml:"client_secret_file" path:"1"`
 	Scopes           []string          `toml:"scopes"`
 	TokenURL         string            `toml:"token_url"`
 	EndpointParams   map[string]string `toml:"endpoint_params"`
@@ -186,11 +189,11 @@ type OAuth2 struct {
 // TLS is how the other side is checked, and what we show it.
 type TLS struct {
 	CA                 string `toml:"ca"`
-	CAFile             string `toml:"ca_file"`
+	CAFile             string `toml:"ca_file" path:"1"`
 	Cert               string `toml:"cert"`
-	CertFile           string `toml:"cert_file"`
+	CertFile           string `toml:"cert_file" path:"1"`
 	Key                Secret `toml:"key"`
-	KeyFile            string `toml:"key_file"`
+	KeyFile            string `toml:"key_file" path:"1"`
 	ServerName         string `toml:"server_name"`
 	InsecureSkipVerify bool   `toml:"insecure_skip_verify"`
 	MinVersion         string `toml:"min_version"` // TLS10 .. TLS13
@@ -205,7 +208,7 @@ type TargetGroup struct {
 
 // FileSD reads target groups from JSON or YAML files and follows their changes.
 type FileSD struct {
-	Files           []string `toml:"files"`            // globs
+	Files           []string `toml:"files" path:"1"`   // globs
 	RefreshInterval Duration `toml:"refresh_interval"` // default 5m
 }
 
@@ -229,10 +232,10 @@ type PluginUse struct {
 
 // Grant is what the operator lets a plugin do. What its manifest does not ask for it does not get either.
 type Grant struct {
-	Net     []string          `toml:"net"`     // host:port; ${target} is the address of the call
-	Files   []string          `toml:"files"`   // folders or files it may read
-	Statfs  []string          `toml:"statfs"`  // mount points whose size it may ask for; "*" is every one
-	Secrets map[string]Secret `toml:"secrets"` // name to value; the plugin reads /secrets/NAME
+	Net     []string          `toml:"net"`            // host:port; ${target} is the address of the call
+	Files   []string          `toml:"files" path:"1"` // folders or files it may read
+	Statfs  []string          `toml:"statfs"`         // mount points whose size it may ask for; "*" is every one
+	Secrets map[string]Secret `toml:"secrets"`        // name to value; the plugin reads /secrets/NAME
 	Env     map[string]string `toml:"env"`
 }
 

@@ -19,12 +19,14 @@ const (
 // variables, or as "file:PATH": that file is read anew each time the secret is needed, so that rotation needs no
 // restart. Printing, logging and marshalling show <secret>. The zero Secret is empty.
 type Secret struct {
-	v *secretValue // behind a pointer: fmt shows an address where it cannot call String
+	v *secretValue
 }
 
+// secretValue keeps the text behind two pointers: where fmt cannot call String, in fields that are not exported, it
+// follows one of them.
 type secretValue struct {
-	text string
-	file string // wins over text
+	text *string // nil when it stands in file
+	file string
 }
 
 // NewSecret returns a secret with the given text, taken as it is.
@@ -32,7 +34,7 @@ func NewSecret(text string) Secret {
 	if text == "" {
 		return Secret{}
 	}
-	return Secret{&secretValue{text: text}}
+	return Secret{&secretValue{text: &text}}
 }
 
 // NewSecretFile returns a secret that stands in the file path.
@@ -44,8 +46,8 @@ func (s Secret) Reveal() (string, error) {
 	if s.v == nil {
 		return "", nil
 	}
-	if s.v.file == "" {
-		return s.v.text, nil
+	if s.v.text != nil {
+		return *s.v.text, nil
 	}
 	f, err := os.Open(s.v.file)
 	if err != nil {

@@ -41,6 +41,9 @@ func (s *Size) UnmarshalText(b []byte) error {
 	if err != nil {
 		return fmt.Errorf("not a size like 512MiB: %q", t)
 	}
+	if v < 0 {
+		return fmt.Errorf("a size must not be negative: %q", t)
+	}
 	*s = Size(v)
 	return nil
 }
