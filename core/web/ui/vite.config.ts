@@ -7,5 +7,5 @@ export default defineConfig({
   base: "./",
   server: { proxy: { "/api": process.env.HEARTH ?? "http://127.0.0.1:9090" } },
   build: { outDir: "../dist/ui", emptyOutDir: true, chunkSizeWarningLimit: 1500 },
-  test: { environment: "happy-dom" },
+  test: { environment: "happy-dom", setupFiles: "src/test-setup.ts" },
 });
