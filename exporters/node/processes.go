@@ -1,0 +1,82 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/hearth-project/hearth/sdk/metric"
+)
+
+// collectProcesses counts processes and threads, in all and by state, from /proc/PID/stat.
+func collectProcesses(h *host, w *metric.Writer) error {
+	names, err := list(h.proc)
+	if err != nil {
+		return err
+	}
+	states, threadStates := map[string]int{}, map[string]int{}
+	pids, threads := 0, 0.
+	for _, pid := range names {
+		if pid[0] < '1' || pid[0] > '9' {
+			continue
+		}
+		f, ok := h.statFields(pid + "/stat")
+		if !ok {
+			continue // gone meanwhile
+		}
+		n, err := number(f[17])
+		if err != nil {
+			continue
+		}
+		pids++
+		threads += n
+		states[f[0]]++
+		if h.threadStates {
+			h.countThreads(pid, threadStates)
+		}
+	}
+	if pids == 0 {
+		return errNoData
+	}
+	w.Gauge("node_processes_pids", "Number of PIDs.").Sample(float64(pids))
+	w.Gauge("node_processes_threads", "Allocated threads in the system.").Sample(threads)
+	count := func(name, help, label string, counts map[string]int) {
+		f := w.Gauge(name, help, label)
+		for state, n := range counts {
+			f.Sample(float64(n), state)
+		}
+	}
+	count("node_processes_state", "Number of processes in each state.", "state", states)
+	count("node_processes_threads_state", "Number of threads in each state.", "thread_state", threadStates)
+	max, err := h.procNumber("sys/kernel/threads-max")
+	if err != nil {
+		return err
+	}
+	w.Gauge("node_processes_max_threads", "Limit of threads in the system.").Sample(max)
+	if max, err = h.procNumber("sys/kernel/pid_max"); err != nil {
+		return err
+	}
+	w.Gauge("node_processes_max_processes", "Number of max PIDs limit.").Sample(max)
+	return nil
+}
+
+// statFields returns the fields of a stat file after the command, which stands in parentheses and may hold any
+// character. The first is the state, the 18th the number of threads.
+func (h *host) statFields(name string) ([]string, bool) {
+	text, err := h.procFile(name)
+	if err != nil {
+		return nil, false
+	}
+	f := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
+	return f, len(f) >= 18
+}
+
+func (h *host) countThreads(pid string, states map[string]int) {
+	tasks, err := list(h.proc + "/" + pid + "/task")
+	if err != nil {
+		return
+	}
+	for _, tid := range tasks {
+		if f, ok := h.statFields(pid + "/task/" + tid + "/stat"); ok {
+			states[f[0]]++
+		}
+	}
+}
