@@ -1,0 +1,235 @@
+// Package exposition reads what targets expose: the Prometheus text format 0.0.4 (with the quoted UTF-8 names of
+// 1.0.0) and OpenMetrics 1.0.
+//
+// A Parser walks over one body and yields entries: types, helps, units, comments and series. Walking allocates
+// nothing. The labels of a series are only checked; they are resolved when asked for, because a scrape knows
+// nearly all series by their raw bytes already. A caller that knows which series comes next can say so (Expect)
+// and spare even the check.
+//
+// What is accepted, and what it means, follows upstream's model/textparse, with these deviations:
+//   - a NUL byte is accepted inside quotes, helps and comments only; upstream ends the body without a word, or
+//     takes it for part of what stands before it;
+//   - white space before a metric name is skipped, as the format's description says; upstream makes it part of the name;
+//   - escapes in the labels of exemplars are resolved.
+package exposition
+
+import (
+	"bytes"
+	"errors"
+	"hash/maphash"
+	"io"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Format is an exposition format.
+type Format uint8
+
+// The formats this package reads.
+const (
+	Text        Format = iota + 1 // Prometheus text 0.0.4 and 1.0.0
+	OpenMetrics                   // OpenMetrics text 0.0.1 and 1.0.0
+)
+
+func (f Format) String() string {
+	switch f {
+	case Text:
+		return "Prometheus text"
+	case OpenMetrics:
+		return "OpenMetrics"
+	}
+	return "unknown format"
+}
+
+// Kind is the kind of an entry.
+type Kind uint8
+
+// What Next finds.
+const (
+	None    Kind = iota
+	Type         // Name, MetricType
+	Help         // Name, Text
+	Unit         // Name, Text; OpenMetrics only
+	Comment      // Text; text format only
+	Series       // Raw, Value, Timestamp, Labels, Exemplar
+)
+
+// Parser walks over a body. The zero Parser is an empty body; Reset gives it one. Not safe for concurrent use.
+type Parser struct {
+	b      []byte
+	pos    int // of the next entry
+	format Format
+	seed   maphash.Seed
+
+	// the current entry
+	name, text []byte
+	textIsHelp bool
+	metricType model.MetricType // as of the last TYPE line, whichever family it was for
+	start      int              // of the series; b[start:end] are its raw bytes
+	end        int
+	value      float64
+	ts         int64
+	hasTS      bool
+	exemplar   span // its labels, braces included
+	exValue    float64
+	exTS       int64
+	exHasTS    bool
+
+	// the expected series
+	expectLen  int
+	expectHash uint64
+	expected   bool // the current series is the expected one
+
+	offsets []int
+	builder labels.ScratchBuilder
+	ready   bool // builder and seed are set up
+}
+
+type span struct{ lo, hi int }
+
+// Reset makes the parser read body, from its start. Entries refer into body: it must not change while they are used.
+func (p *Parser) Reset(body []byte, f Format) {
+	if !p.ready {
+		p.builder = labels.NewScratchBuilder(16)
+		p.seed = maphash.MakeSeed()
+		p.ready = true
+	}
+	p.b, p.pos, p.format = body, 0, f
+	p.name, p.text, p.metricType = nil, nil, ""
+	p.start, p.end, p.expectLen, p.expected, p.hasTS, p.exemplar = 0, 0, 0, false, false, span{}
+}
+
+// SetSeed sets the seed that Hash and Expect use. Without it each parser has its own.
+func (p *Parser) SetSeed(s maphash.Seed) { p.Reset(nil, p.format); p.seed = s }
+
+// Next finds the next entry. The error is io.EOF at the end of the body, else an *Error; after it the parser is done.
+func (p *Parser) Next() (Kind, error) {
+	p.expected = false
+	if p.format == OpenMetrics {
+		return p.nextOpenMetrics()
+	}
+	return p.nextText()
+}
+
+// Expect says that the next series has n raw bytes with the hash h. If so, its labels are not looked at again, and
+// Expected tells. It holds for one series.
+func (p *Parser) Expect(n int, h uint64) { p.expectLen, p.expectHash = n, h }
+
+// Expected tells whether the current series is the one that Expect named.
+func (p *Parser) Expected() bool { return p.expected }
+
+// meetsExpectation tells whether the series at position i is the expected one, and sets start and end if so.
+func (p *Parser) meetsExpectation(i int) bool {
+	n := p.expectLen
+	p.expectLen = 0
+	e := i + n
+	// One blank and then a value: whatever else may follow a series takes the long way.
+	if n <= 0 || e+1 >= len(p.b) || p.b[e] != ' ' || p.b[e+1] <= ' ' || p.b[e+1] == '{' {
+		return false
+	}
+	if maphash.Bytes(p.seed, p.b[i:e]) != p.expectHash {
+		return false
+	}
+	p.start, p.end, p.expected = i, e, true
+	return true
+}
+
+// Name returns the name in a Type, Help or Unit entry, as it stands there: without quotes, escapes not resolved.
+// It is part of the body.
+func (p *Parser) Name() []byte { return p.name }
+
+// Text returns the text of a Help or Unit, escapes resolved, or a whole comment. It may be part of the body.
+func (p *Parser) Text() []byte {
+	if !p.textIsHelp || bytes.IndexByte(p.text, '\\') < 0 {
+		return p.text
+	}
+	return unescape(p.text, p.format == OpenMetrics)
+}
+
+// MetricType returns the type named by the last Type entry; empty before the first.
+func (p *Parser) MetricType() model.MetricType { return p.metricType }
+
+// Raw returns the series as it stands in the body: name, braces and what is in them.
+func (p *Parser) Raw() []byte { return p.b[p.start:p.end] }
+
+// Hash returns the hash of Raw.
+func (p *Parser) Hash() uint64 {
+	if p.expected {
+		return p.expectHash
+	}
+	return maphash.Bytes(p.seed, p.b[p.start:p.end])
+}
+
+// Value returns the value of the series. Every NaN is the ordinary one.
+func (p *Parser) Value() float64 { return p.value }
+
+// Timestamp returns the timestamp of the series in Unix milliseconds, and whether it has one.
+func (p *Parser) Timestamp() (int64, bool) { return p.ts, p.hasTS }
+
+// Offset returns how many bytes of the body have been read.
+func (p *Parser) Offset() int { return p.pos }
+
+// setType takes the word of a TYPE line.
+func (p *Parser) setType(word []byte) bool {
+	t := model.MetricType("")
+	switch string(word) {
+	case "counter":
+		t = model.MetricTypeCounter
+	case "gauge":
+		t = model.MetricTypeGauge
+	case "histogram":
+		t = model.MetricTypeHistogram
+	case "summary":
+		t = model.MetricTypeSummary
+	}
+	switch {
+	case t != "":
+	case p.format == Text:
+		if string(word) != "untyped" {
+			return false
+		}
+		t = model.MetricTypeUnknown
+	default:
+		switch string(word) {
+		case "gaugehistogram":
+			t = model.MetricTypeGaugeHistogram
+		case "info":
+			t = model.MetricTypeInfo
+		case "stateset":
+			t = model.MetricTypeStateset
+		case "unknown":
+			t = model.MetricTypeUnknown
+		default:
+			return false
+		}
+	}
+	p.metricType = t
+	return true
+}
+
+// line returns the end of the line that holds position i: of its newline, or of the body.
+func (p *Parser) line(i int) int {
+	if n := bytes.IndexByte(p.b[i:], '\n'); n >= 0 {
+		return i + n
+	}
+	return len(p.b)
+}
+
+// Check reads the whole body and returns the number of samples, or what is wrong.
+func Check(body []byte, f Format) (samples int, err error) {
+	var p Parser
+	p.Reset(body, f)
+	for {
+		k, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			return samples, nil
+		}
+		if err != nil {
+			return samples, err
+		}
+		if k == Series {
+			samples++
+		}
+	}
+}
