@@ -50,13 +50,14 @@ func (c *checker) check() {
 
 func (c *checker) server(s *Server) {
 	host, port, err := net.SplitHostPort(s.Listen)
-	if n, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
+	if _, perr := strconv.ParseUint(port, 10, 16); err != nil || perr != nil {
 		c.problem(c.at(&s.Listen), "server.listen: want an address like %s, got %q", DefaultListen, s.Listen)
-	} else if _ = n; !isLoopback(host) && !s.InsecureListen {
+	} else if !isLoopback(host) && !s.InsecureListen {
 		c.problem(c.at(&s.Listen), "server.listen: %q is open to others than this machine, and nobody is asked who they are; "+
 			"set server.insecure_listen = true if that is wanted", s.Listen)
 	}
-	if !c.set(&s.EnableLifecycle) {
+	c.cfg.lifecycleSet = c.set(&s.EnableLifecycle)
+	if !c.cfg.lifecycleSet {
 		s.EnableLifecycle = isLoopback(host)
 	}
 	prefix := ""

@@ -33,6 +33,9 @@ type Config struct {
 	File string `toml:"-"`
 	// Warnings tell what of a foreign file could not be carried over, each with its line.
 	Warnings []string `toml:"-"`
+
+	builtIn      bool // made by Default
+	lifecycleSet bool // server.enable_lifecycle stood in a file
 }
 
 // Server is the [server] table: the HTTP side.

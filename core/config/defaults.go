@@ -18,7 +18,8 @@ func DefaultScrapeProtocols() []string {
 // Default returns the configuration of a hearth without a file: one job, hearth itself.
 func Default() *Config {
 	c := newConfig()
-	s := &Scrape{JobName: "hearth", StaticConfigs: []*TargetGroup{{Targets: []string{"localhost:9090"}}}}
+	c.builtIn = true
+	s := &Scrape{JobName: "hearth", StaticConfigs: []*TargetGroup{{Targets: []string{selfTarget(DefaultListen)}}}}
 	s.setDefaults()
 	c.ScrapeConfigs = []*Scrape{s}
 	l := newLoader()

@@ -1,0 +1,185 @@
+// Package remote takes samples from other senders: it is the receiving end of Prometheus's remote write, version 1.0
+// (https://prometheus.io/docs/specs/prw/remote_write_spec/). A request is one snappy block with a WriteRequest.
+//
+// The message is walked in place. A series is known by the bytes of its labels, so that labels are made once for a
+// series, not once for a sample: see intern.go. What hearth does not keep yet (metadata, exemplars, native
+// histograms) is counted and skipped.
+package remote
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/golang/snappy"
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
+
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+const (
+	defaultMaxBytes   = 32 << 20
+	defaultCacheBytes = 64 << 20
+	maxAhead          = 10 * time.Minute // a sample may be so far in the future, as upstream
+	keepBuffer        = 4 << 20          // larger buffers are not kept for the next request
+	maxRatio          = 22               // a snappy block holds at most 64 bytes in 3
+)
+
+// Options says where samples go. Storage must be set.
+type Options struct {
+	Storage    storage.Writer
+	MaxBytes   int64 // of a request, before and after decompression; 0 means 32 MiB
+	CacheBytes int64 // for the labels of known series; 0 means 64 MiB
+	Logger     *slog.Logger
+	Registerer prometheus.Registerer
+	Clock      func() time.Time // nil means time.Now
+}
+
+// Receiver answers remote write requests. It is an http.Handler, safe for concurrent use.
+type Receiver struct {
+	opts     Options
+	known    *interner
+	memory   *semaphore.Weighted // bytes of requests that are decoded at the same time
+	requests sync.Pool           // of *request
+	metrics  metrics
+}
+
+// NewReceiver returns a receiver that writes to opts.Storage.
+func NewReceiver(opts Options) *Receiver {
+	if opts.MaxBytes <= 0 {
+		opts.MaxBytes = defaultMaxBytes
+	}
+	if opts.CacheBytes <= 0 {
+		opts.CacheBytes = defaultCacheBytes
+	}
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	if opts.Clock == nil {
+		opts.Clock = time.Now
+	}
+	return &Receiver{
+		opts:     opts,
+		known:    newInterner(opts.CacheBytes),
+		memory:   semaphore.NewWeighted(4 * opts.MaxBytes),
+		requests: sync.Pool{New: func() any { return new(request) }},
+		metrics:  newMetrics(opts.Registerer),
+	}
+}
+
+// request holds the buffers of one request; they are used again.
+type request struct {
+	body    bytes.Buffer // compressed
+	message []byte       // decompressed
+	batch   []model.Series
+	ends    []int // ends[i] is where the samples of batch[i] end in samples
+	samples []model.Sample
+}
+
+func (q *request) reset() {
+	q.body.Reset()
+	clear(q.batch) // labels must not be held
+	q.batch, q.ends, q.samples = q.batch[:0], q.ends[:0], q.samples[:0]
+}
+
+// ServeHTTP answers 204 when every sample is stored. 400 means that some cannot be, ever: the sender must not try
+// again, and what was fine is stored. 5xx asks to try again.
+func (r *Receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
+	q := r.requests.Get().(*request)
+	code, err := r.serve(hr, w, q)
+	if q.body.Cap()+cap(q.message) <= keepBuffer {
+		q.reset()
+		r.requests.Put(q)
+	}
+	r.metrics.requests.WithLabelValues(strconv.Itoa(code)).Inc()
+	if err == nil {
+		w.WriteHeader(code)
+		return
+	}
+	level := slog.LevelDebug // the sender is told; it has the log of its own mistakes
+	if code >= http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	r.opts.Logger.Log(hr.Context(), level, "remote write request refused", "code", code, "sender", hr.RemoteAddr, "err", err)
+	http.Error(w, err.Error(), code)
+}
+
+func (r *Receiver) serve(hr *http.Request, w http.ResponseWriter, q *request) (int, error) {
+	if hr.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		return http.StatusMethodNotAllowed, errors.New("remote write is POST only")
+	}
+	if err := checkHeaders(hr.Header); err != nil {
+		return http.StatusUnsupportedMediaType, err
+	}
+	size, code, err := r.read(hr, w, q)
+	if err != nil {
+		return code, err
+	}
+	if err := r.memory.Acquire(hr.Context(), size); err != nil {
+		return http.StatusServiceUnavailable, fmt.Errorf("too many requests at the same time: %w", err)
+	}
+	defer r.memory.Release(size)
+	if cap(q.message) < int(size) {
+		q.message = make([]byte, size)
+	}
+	q.message, err = snappy.Decode(q.message[:size], q.body.Bytes())
+	if err != nil {
+		return http.StatusBadRequest, fmt.Errorf("request body: %w", err)
+	}
+	return r.store(hr.Context(), q)
+}
+
+// checkHeaders tells whether the request is one we read: remote write 1.0 in snappy.
+func checkHeaders(h http.Header) error {
+	if enc := h.Get("Content-Encoding"); enc != "" && enc != "snappy" {
+		return fmt.Errorf("Content-Encoding %q is not accepted: send snappy", enc)
+	}
+	ct := h.Get("Content-Type")
+	if ct == "" {
+		return nil
+	}
+	media, params, _ := strings.Cut(ct, ";")
+	if strings.TrimSpace(media) != "application/x-protobuf" {
+		return fmt.Errorf("Content-Type %q is not accepted: send application/x-protobuf", ct)
+	}
+	for p := range strings.SplitSeq(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		if name == "proto" && value != "prometheus.WriteRequest" {
+			return fmt.Errorf("message %q is not accepted: send prometheus.WriteRequest (remote write 1.0)", value)
+		}
+	}
+	return nil
+}
+
+// read reads the body and returns what it will be when decompressed. Nothing is allocated for that yet.
+func (r *Receiver) read(hr *http.Request, w http.ResponseWriter, q *request) (int64, int, error) {
+	_, err := q.body.ReadFrom(http.MaxBytesReader(w, hr.Body, r.opts.MaxBytes))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return 0, http.StatusRequestEntityTooLarge, fmt.Errorf("the request body is larger than %d bytes", tooLarge.Limit)
+	case err != nil && !errors.Is(err, io.EOF):
+		return 0, http.StatusBadRequest, fmt.Errorf("reading the request body: %w", err)
+	}
+	size, err := snappy.DecodedLen(q.body.Bytes())
+	if err != nil {
+		return 0, http.StatusBadRequest, fmt.Errorf("request body: %w", err)
+	}
+	if int64(size) > r.opts.MaxBytes {
+		return 0, http.StatusRequestEntityTooLarge, fmt.Errorf("the request is %d bytes when decompressed; at most %d are accepted", size, r.opts.MaxBytes)
+	}
+	if size > q.body.Len()*maxRatio {
+		return 0, http.StatusBadRequest, fmt.Errorf("request body: %w", snappy.ErrCorrupt)
+	}
+	return int64(size), 0, nil
+}
