@@ -6,8 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/hearth-project/hearth/sdk/abi"
@@ -56,8 +56,6 @@ func AsError(err error) *Error {
 	var (
 		own     *Error
 		timeout interface{ Timeout() bool }
-		op      *net.OpError
-		dns     *net.DNSError
 	)
 	switch {
 	case err == nil:
@@ -74,10 +72,25 @@ func AsError(err error) *Error {
 		return Retry(CodeTimeout, 0, "%w", err)
 	case errors.Is(err, fs.ErrPermission):
 		return Errorf(CodeDenied, "%w", err)
-	case errors.As(err, &op), errors.As(err, &dns):
+	case isNetwork(err):
 		return Retry(CodeUnavailable, 0, "%w", err)
 	}
 	return Errorf(CodeInternal, "%w", err)
+}
+
+// isNetwork tells whether there is a net.Error in err. It asks for the methods, so that package net is not linked into
+// plugins that have no use for it; a bare Errno has them too.
+func isNetwork(err error) bool {
+	var n interface {
+		error
+		Timeout() bool
+		Temporary() bool
+	}
+	if !errors.As(err, &n) {
+		return false
+	}
+	_, errno := n.(syscall.Errno)
+	return !errno
 }
 
 // body is the error as the ABI passes it.

@@ -114,7 +114,7 @@ const cpuFolder = "devices/system/cpu/cpu"
 
 // cpuFolders returns the numbers of the CPUs in /sys.
 func (h *host) cpuFolders() ([]string, error) {
-	names, err := list(h.sys + "/devices/system/cpu")
+	names, err := list(h.Sysfs + "/devices/system/cpu")
 	if err != nil {
 		return nil, err
 	}

@@ -57,7 +57,7 @@ func collectDiskstats(h *host, w *metric.Writer) error {
 			return fmt.Errorf("diskstats: %q has fewer than 4 fields", line)
 		}
 		major, minor, device := f[0], f[1], f[2]
-		if excluded(h.diskDevicesExclude, device) {
+		if h.DiskDevicesExclude.match(device) {
 			continue
 		}
 		u := h.udevOf(major, minor)
@@ -82,7 +82,7 @@ func collectDiskstats(h *host, w *metric.Writer) error {
 type udevData map[string]string
 
 func (h *host) udevOf(major, minor string) udevData {
-	text, err := h.read(h.udev + "/b" + major + ":" + minor)
+	text, err := h.read(h.Udev + "/b" + major + ":" + minor)
 	if err != nil {
 		return nil
 	}

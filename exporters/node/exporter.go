@@ -103,7 +103,7 @@ func (e *exporter) Collect(ctx context.Context, _ sdk.Target, w *metric.Writer) 
 		}
 	}
 	if working == 0 && first != nil {
-		return sdk.Errorf(sdk.CodeDenied, "nothing can be read, is files = [%q, %q] granted? %w", e.host.proc, e.host.sys, first)
+		return sdk.Errorf(sdk.CodeDenied, "nothing can be read, is files = [%q, %q] granted? %w", e.host.Procfs, e.host.Sysfs, first)
 	}
 	return nil
 }

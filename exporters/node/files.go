@@ -45,11 +45,11 @@ func (h *host) read(path string) (string, error) {
 }
 
 // procFile returns the text of a file below /proc.
-func (h *host) procFile(name string) (string, error) { return h.read(h.proc + "/" + name) }
+func (h *host) procFile(name string) (string, error) { return h.read(h.Procfs + "/" + name) }
 
 // sysFile returns the text of a file below /sys without the line end.
 func (h *host) sysFile(name string) (string, error) {
-	s, err := h.read(h.sys + "/" + name)
+	s, err := h.read(h.Sysfs + "/" + name)
 	return strings.TrimSpace(s), err
 }
 

@@ -33,17 +33,17 @@ func collectFilesystem(h *host, w *metric.Writer) error {
 	worked := 0
 	for _, m := range ms {
 		point := m.point
-		if h.root != "/" { // a host's root seen from inside a container
-			rest, inside := strings.CutPrefix(point, h.root)
+		if h.Rootfs != "/" { // a host's root seen from inside a container
+			rest, inside := strings.CutPrefix(point, h.Rootfs)
 			if inside && (rest == "" || rest[0] == '/') {
 				point = "/" + strings.TrimPrefix(rest, "/")
 			}
 		}
-		if excluded(h.mountPointsExclude, point) || excluded(h.fsTypesExclude, m.fsType) {
+		if h.MountPointsExclude.match(point) || h.FSTypesExclude.match(m.fsType) {
 			continue
 		}
 		labels := []string{m.device, m.fsType, point}
-		st, err := sdk.Statfs(path.Join(h.root, point))
+		st, err := sdk.Statfs(path.Join(h.Rootfs, point))
 		failed.Sample(metric.Bool(err != nil), labels...)
 		if err != nil {
 			if errors.Is(err, fs.ErrPermission) {

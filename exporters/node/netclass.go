@@ -29,7 +29,7 @@ var netclassFiles = [...]struct {
 
 // collectNetclass reports properties of network interfaces from /sys/class/net.
 func collectNetclass(h *host, w *metric.Writer) error {
-	devices, err := list(h.sys + "/class/net")
+	devices, err := list(h.Sysfs + "/class/net")
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func collectNetclass(h *host, w *metric.Writer) error {
 	up := w.Gauge("node_network_up", "Value is 1 if operstate is 'up', 0 otherwise.", "device")
 	speed := w.Gauge("node_network_speed_bytes", "Network device property: speed_bytes", "device")
 	for _, device := range devices {
-		if excluded(h.netDevicesExclude, device) {
+		if h.NetDevicesExclude.match(device) {
 			continue
 		}
 		dir := "class/net/" + device + "/"

@@ -33,7 +33,7 @@ func collectNetdev(h *host, w *metric.Writer) error {
 			continue // the two lines of headings
 		}
 		device, f := strings.TrimSpace(line[:i]), strings.Fields(line[i+1:])
-		if excluded(h.netDevicesExclude, device) {
+		if h.NetDevicesExclude.match(device) {
 			continue
 		}
 		if len(f) < len(families) {

@@ -63,7 +63,7 @@ func (h *host) headedCounters(w *metric.Writer, file, text string) error {
 
 func (h *host) netstat(w *metric.Writer, protocol, name, value string) error {
 	key := protocol + "_" + name
-	if !taken(h.netstatFields, key) {
+	if !h.NetstatFields.match(key) {
 		return nil
 	}
 	v, err := number(value)

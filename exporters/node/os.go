@@ -9,7 +9,7 @@ import (
 
 // collectOS reports which distribution this is, from /etc/os-release or /usr/lib/os-release.
 func collectOS(h *host, w *metric.Writer) error {
-	root := strings.TrimSuffix(h.root, "/")
+	root := strings.TrimSuffix(h.Rootfs, "/")
 	text, err := h.read(root + "/etc/os-release")
 	if err != nil {
 		if text, err = h.read(root + "/usr/lib/os-release"); err != nil {

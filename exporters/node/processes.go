@@ -8,7 +8,7 @@ import (
 
 // collectProcesses counts processes and threads, in all and by state, from /proc/PID/stat.
 func collectProcesses(h *host, w *metric.Writer) error {
-	names, err := list(h.proc)
+	names, err := list(h.Procfs)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func collectProcesses(h *host, w *metric.Writer) error {
 		pids++
 		threads += n
 		states[f[0]]++
-		if h.threadStates {
+		if h.ThreadStates {
 			h.countThreads(pid, threadStates)
 		}
 	}
@@ -70,7 +70,7 @@ func (h *host) statFields(name string) ([]string, bool) {
 }
 
 func (h *host) countThreads(pid string, states map[string]int) {
-	tasks, err := list(h.proc + "/" + pid + "/task")
+	tasks, err := list(h.Procfs + "/" + pid + "/task")
 	if err != nil {
 		return
 	}

@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"path"
-	"regexp"
 )
 
-// settings is the plugin's table config. Patterns are regular expressions (RE2); an empty one excludes nothing or,
-// for fields, takes everything.
+// settings is the plugin's table config. Lists of patterns (see globs) replace the default ones.
 type settings struct {
 	Procfs string `json:"procfs"` // where the host's /proc is
 	Sysfs  string `json:"sysfs"`
@@ -17,86 +15,69 @@ type settings struct {
 	Collectors        []string `json:"collectors"`         // these only; empty: the default ones
 	ExcludeCollectors []string `json:"exclude_collectors"` // not these
 
-	MountPointsExclude string `json:"mount_points_exclude"`
-	FSTypesExclude     string `json:"fs_types_exclude"`
-	DiskDevicesExclude string `json:"disk_devices_exclude"`
-	NetDevicesExclude  string `json:"net_devices_exclude"`
-	VmstatFields       string `json:"vmstat_fields"`
-	NetstatFields      string `json:"netstat_fields"`
+	MountPointsExclude globs `json:"mount_points_exclude"`
+	FSTypesExclude     globs `json:"fs_types_exclude"`
+	DiskDevicesExclude globs `json:"disk_devices_exclude"`
+	NetDevicesExclude  globs `json:"net_devices_exclude"`
+	VmstatFields       globs `json:"vmstat_fields"`  // as in /proc/vmstat
+	NetstatFields      globs `json:"netstat_fields"` // protocol, _, name
 
 	ThreadStates bool `json:"thread_states"` // count threads by state: reads every thread's stat file
 	PageSize     int  `json:"page_size"`     // of the host's memory, bytes; 0: found out
 }
 
-// defaults returns node_exporter's defaults.
+// defaults returns what node_exporter leaves out and takes by default.
 func defaults() settings {
 	return settings{
 		Procfs: "/proc", Sysfs: "/sys", Rootfs: "/", Udev: "/run/udev/data",
-		MountPointsExclude: `^/(dev|proc|run/credentials/.+|sys|var/lib/docker/.+|var/lib/containers/storage/.+)($|/)`,
-		FSTypesExclude: `^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|` +
-			`overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs|squashfs|sysfs|tracefs)$`,
-		DiskDevicesExclude: `^(ram|loop|fd|(h|s|v|xv)d[a-z]|nvme\d+n\d+p)\d+$`,
-		VmstatFields:       `^(oom_kill|pgpg|pswp|pg.*fault).*`,
-		NetstatFields: `^(.*_(InErrors|InErrs)|Ip_Forwarding|Ip(6|Ext)_(InOctets|OutOctets)|Icmp6?_(InMsgs|OutMsgs)|` +
-			`TcpExt_(Listen.*|Syncookies.*|TCPSynRetrans|TCPTimeouts|TCPOFOQueue|TCPRcvQDrop)|` +
-			`Tcp_(ActiveOpens|InSegs|OutSegs|OutRsts|PassiveOpens|RetransSegs|CurrEstab)|` +
-			`Udp6?_(InDatagrams|OutDatagrams|NoPorts|RcvbufErrors|SndbufErrors))$`,
+		MountPointsExclude: globs{"/dev", "/dev/*", "/proc", "/proc/*", "/sys", "/sys/*", "/run/credentials/?*",
+			"/var/lib/docker/?*", "/var/lib/containers/storage/?*"},
+		FSTypesExclude: globs{"autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts", "devtmpfs", "fusectl",
+			"hugetlbfs", "iso9660", "mqueue", "nsfs", "overlay", "proc", "procfs", "pstore", "rpc_pipefs", "securityfs", "selinuxfs",
+			"squashfs", "sysfs", "tracefs"},
+		DiskDevicesExclude: globs{"ram[0-9]*", "loop[0-9]*", "fd[0-9]*", "[hsv]d[a-z][0-9]*", "xvd[a-z][0-9]*", "nvme[0-9]*n[0-9]*p[0-9]*"},
+		VmstatFields:       globs{"oom_kill*", "pgpg*", "pswp*", "pg*fault*"},
+		NetstatFields: globs{"*_InErrors", "*_InErrs", "Ip_Forwarding", "Ip6_InOctets", "Ip6_OutOctets", "IpExt_InOctets", "IpExt_OutOctets",
+			"Icmp_InMsgs", "Icmp_OutMsgs", "Icmp6_InMsgs", "Icmp6_OutMsgs", "TcpExt_Listen*", "TcpExt_Syncookies*", "TcpExt_TCPSynRetrans",
+			"TcpExt_TCPTimeouts", "TcpExt_TCPOFOQueue", "TcpExt_TCPRcvQDrop", "Tcp_ActiveOpens", "Tcp_InSegs", "Tcp_OutSegs", "Tcp_OutRsts",
+			"Tcp_PassiveOpens", "Tcp_RetransSegs", "Tcp_CurrEstab", "Udp_InDatagrams", "Udp_OutDatagrams", "Udp_NoPorts", "Udp_RcvbufErrors",
+			"Udp_SndbufErrors", "Udp6_InDatagrams", "Udp6_OutDatagrams", "Udp6_NoPorts", "Udp6_RcvbufErrors", "Udp6_SndbufErrors"},
 	}
+}
+
+func (s *settings) validate() error {
+	for _, p := range []struct{ key, value string }{{"procfs", s.Procfs}, {"sysfs", s.Sysfs}, {"rootfs", s.Rootfs}, {"udev", s.Udev}} {
+		if !path.IsAbs(p.value) || path.Clean(p.value) != p.value {
+			return fmt.Errorf("%s is %q, must be an absolute path without a slash at its end", p.key, p.value)
+		}
+	}
+	if s.PageSize < 0 || s.PageSize > 1<<30 {
+		return fmt.Errorf("page_size is %d", s.PageSize)
+	}
+	for _, p := range []struct {
+		key   string
+		value globs
+	}{
+		{"mount_points_exclude", s.MountPointsExclude}, {"fs_types_exclude", s.FSTypesExclude}, {"disk_devices_exclude", s.DiskDevicesExclude},
+		{"net_devices_exclude", s.NetDevicesExclude}, {"vmstat_fields", s.VmstatFields}, {"netstat_fields", s.NetstatFields},
+	} {
+		if err := p.value.check(); err != nil {
+			return fmt.Errorf("%s: %w", p.key, err)
+		}
+	}
+	return nil
 }
 
 // host is what collectors read: where the files are, what is left out, and what they remember between scrapes.
 type host struct {
-	proc, sys, root, udev string
-
-	mountPointsExclude, fsTypesExclude    *regexp.Regexp // nil excludes nothing
-	diskDevicesExclude, netDevicesExclude *regexp.Regexp
-	vmstatFields, netstatFields           *regexp.Regexp // nil takes everything
-
-	threadStates bool
-	pageSize     int
-
+	settings
 	cpuSeconds map[string]*cpuTimes // by CPU, as last reported
 	buf        []byte               // of read
 }
 
 func newHost(s settings) (*host, error) {
-	h := &host{
-		proc: s.Procfs, sys: s.Sysfs, root: s.Rootfs, udev: s.Udev,
-		threadStates: s.ThreadStates, pageSize: s.PageSize, cpuSeconds: map[string]*cpuTimes{},
+	if err := s.validate(); err != nil {
+		return nil, err
 	}
-	for _, p := range []struct{ key, value string }{{"procfs", s.Procfs}, {"sysfs", s.Sysfs}, {"rootfs", s.Rootfs}, {"udev", s.Udev}} {
-		if !path.IsAbs(p.value) {
-			return nil, fmt.Errorf("%s is %q, must be an absolute path", p.key, p.value)
-		}
-	}
-	if s.PageSize < 0 || s.PageSize > 1<<30 {
-		return nil, fmt.Errorf("page_size is %d", s.PageSize)
-	}
-	for _, p := range []struct {
-		key, value string
-		to         **regexp.Regexp
-	}{
-		{"mount_points_exclude", s.MountPointsExclude, &h.mountPointsExclude},
-		{"fs_types_exclude", s.FSTypesExclude, &h.fsTypesExclude},
-		{"disk_devices_exclude", s.DiskDevicesExclude, &h.diskDevicesExclude},
-		{"net_devices_exclude", s.NetDevicesExclude, &h.netDevicesExclude},
-		{"vmstat_fields", s.VmstatFields, &h.vmstatFields},
-		{"netstat_fields", s.NetstatFields, &h.netstatFields},
-	} {
-		if p.value == "" {
-			continue
-		}
-		re, err := regexp.Compile(p.value)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", p.key, err)
-		}
-		*p.to = re
-	}
-	return h, nil
+	return &host{settings: s, cpuSeconds: map[string]*cpuTimes{}}, nil
 }
-
-// excluded tells whether a pattern of things to leave out covers the name.
-func excluded(re *regexp.Regexp, name string) bool { return re != nil && re.MatchString(name) }
-
-// taken tells whether a pattern of things to take covers the name.
-func taken(re *regexp.Regexp, name string) bool { return re == nil || re.MatchString(name) }

@@ -55,20 +55,20 @@ func socketGauge(w *metric.Writer, protocol, state string) *metric.Family {
 // hostPageSize returns the size of the host's memory pages in bytes, 0 if it can't be told. The sandbox has a page
 // size of its own; there the kernel's figure for page tables, known in pages and in kB, tells the host's.
 func (h *host) hostPageSize() int {
-	if h.pageSize > 0 {
-		return h.pageSize
+	if h.PageSize > 0 {
+		return h.PageSize
 	}
 	if runtime.GOOS != "wasip1" {
-		h.pageSize = os.Getpagesize()
-		return h.pageSize
+		h.PageSize = os.Getpagesize()
+		return h.PageSize
 	}
 	pages := h.lookUp("vmstat", "nr_page_table_pages ")
 	kB := h.lookUp("meminfo", "PageTables:")
 	if pages <= 0 || kB <= 0 {
 		return 0
 	}
-	h.pageSize = 1024 << max(0, int(math.Round(math.Log2(kB/pages))))
-	return h.pageSize
+	h.PageSize = 1024 << max(0, int(math.Round(math.Log2(kB/pages))))
+	return h.PageSize
 }
 
 // lookUp returns the number after a prefix at the start of a line, 0 if there is none.

@@ -18,7 +18,7 @@ func collectTime(h *host, w *metric.Writer) error {
 		w.Gauge("node_time_zone_offset_seconds", "System time zone offset in seconds.", "time_zone").Sample(float64(offset), zone)
 	}
 	const dir = "devices/system/clocksource"
-	names, err := list(h.sys + "/" + dir)
+	names, err := list(h.Sysfs + "/" + dir)
 	if err != nil {
 		return nil // the time is told; without /sys there is no more
 	}

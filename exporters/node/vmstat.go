@@ -15,7 +15,7 @@ func collectVmstat(h *host, w *metric.Writer) error {
 	}
 	for line := range strings.Lines(text) {
 		key, value, ok := strings.Cut(strings.TrimSpace(line), " ")
-		if !ok || !taken(h.vmstatFields, key) {
+		if !ok || !h.VmstatFields.match(key) {
 			continue
 		}
 		v, err := number(value)
