@@ -1,0 +1,8 @@
+//go:build !wasip1
+
+package httpclient
+
+import "crypto/x509"
+
+// systemRoots is nil: crypto/x509 finds the system's certificates by itself.
+func systemRoots() *x509.CertPool { return nil }
