@@ -1,0 +1,153 @@
+package alert
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	amalert "github.com/prometheus/alertmanager/alert"
+	"github.com/prometheus/alertmanager/notify"
+	"github.com/prometheus/alertmanager/template"
+
+	"github.com/hearth-project/hearth/core/config"
+)
+
+// maxPause bounds how long a receiver that is overrun may keep us away, so that a mistake of a plugin does not
+// silence it for good.
+const maxPause = 5 * time.Minute
+
+// Notifier tells somebody. Message is Alertmanager's webhook message: JSON, version 4. Calls may come concurrently, one
+// for each group. Close ends it; no call is running then.
+//
+// An error is taken as temporary, and the call repeated, unless it has a method Retryable() bool that says no. If it
+// has a method RetryAfter() time.Duration, the notifier is left alone for that long.
+type Notifier interface {
+	Notify(ctx context.Context, message []byte) error
+	Close() error
+}
+
+// verdictOf tells what an error of a Notifier asks for.
+func verdictOf(err error) (retry bool, after time.Duration) {
+	var (
+		says   interface{ Retryable() bool }
+		pauses interface{ RetryAfter() time.Duration }
+	)
+	retry = true
+	if errors.As(err, &says) {
+		retry = says.Retryable()
+	}
+	if retry && errors.As(err, &pauses) {
+		after = min(max(pauses.RetryAfter(), 0), maxPause)
+	}
+	return retry, after
+}
+
+// opened is a notifier in use. It outlives a reload that does not touch its settings.
+type opened struct {
+	Notifier
+	use config.PluginUse
+
+	mu struct {
+		sync.Mutex
+		notBefore time.Time // the receiver asked for rest until then
+		last      Attempt
+	}
+}
+
+// Attempt is the outcome of one call of a notifier.
+type Attempt struct {
+	At       time.Time     // when it began; zero if there was none yet
+	Took     time.Duration // until its answer
+	GroupKey string
+	Alerts   int   // in the message
+	Err      error // nil if it was delivered
+}
+
+func (o *opened) rest() time.Duration {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return time.Until(o.mu.notBefore)
+}
+
+func (o *opened) record(a Attempt, pause time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.mu.last = a
+	if pause > 0 {
+		o.mu.notBefore = time.Now().Add(pause)
+	}
+}
+
+func (o *opened) last() Attempt {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.mu.last
+}
+
+// integration is one notifier of one receiver as the library's pipeline calls it.
+type integration struct {
+	*opened
+	cfg  *config.Notifier
+	tmpl *template.Template
+	log  *slog.Logger
+	cut  context.Context // ends when attempts in flight must not go on
+}
+
+// SendResolved implements notify.ResolvedSender.
+func (i *integration) SendResolved() bool { return i.cfg.SendResolved }
+
+// Notify implements notify.Notifier: one attempt. The library repeats it, waiting longer each time, while retry is
+// true and the time of the group lasts.
+func (i *integration) Notify(ctx context.Context, alerts ...*amalert.Alert) (retry bool, err error) {
+	text, kept, err := message(ctx, i.tmpl, alerts, i.cfg.MaxAlerts, i.log)
+	if err != nil {
+		return false, err
+	}
+	if d := i.rest(); d > 0 {
+		select {
+		case <-time.After(d):
+		case <-ctx.Done():
+			return true, fmt.Errorf("%s asked to be left alone for %s: %w", i.use.Plugin, d.Round(time.Second), ctx.Err())
+		}
+	}
+	call, cancel := i.attempt(ctx)
+	defer cancel()
+	key, _ := notify.GroupKey(ctx)
+	a := Attempt{At: time.Now(), GroupKey: key, Alerts: kept}
+	err = i.Notifier.Notify(call, text)
+	a.Took = time.Since(a.At)
+	if err == nil {
+		i.record(a, 0)
+		return false, nil
+	}
+	retry, after := verdictOf(err)
+	reason := notify.ServerErrorReason
+	switch {
+	case !retry:
+		reason = notify.ClientErrorReason
+	case after > 0:
+		reason = notify.RateLimitedReason
+	case errors.Is(call.Err(), context.DeadlineExceeded):
+		reason = notify.ContextDeadlineExceededReason
+		err = fmt.Errorf("no answer within %s: %w", a.Took.Round(time.Millisecond), err)
+	}
+	a.Err = err
+	i.record(a, after)
+	return retry, notify.NewErrorWithReason(reason, err)
+}
+
+// attempt returns the context of one call. It ends with the time of the group, but not when the group is stopped by a
+// reload or the end of the server: the answer is waited for, because a message that arrived without our noting
+// it would be sent again.
+func (i *integration) attempt(ctx context.Context) (context.Context, context.CancelFunc) {
+	end := time.Now().Add(i.cfg.Timeout.Std())
+	if group, ok := ctx.Deadline(); ok && group.Before(end) {
+		end = group
+	}
+	call, cancel := context.WithDeadline(context.WithoutCancel(ctx), end)
+	stop := context.AfterFunc(i.cut, cancel)
+	return call, func() { stop(); cancel() }
+}
