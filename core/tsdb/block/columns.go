@@ -1,0 +1,238 @@
+package block
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/chunk"
+	"github.com/hearth-project/hearth/core/tsdb/index"
+)
+
+// span is a block of a group's rows as a selection sees it: its rows lo..hi-1 are the selection's from at on.
+type span struct {
+	blockRecord
+	directory  []byte
+	slots      uint32 // of the group
+	lo, hi, at int
+}
+
+// columns implements storage.Columns over the series slots of a group. Times and labels are decoded, values
+// are not.
+type columns struct {
+	b     *Block
+	g     index.Group
+	slots []uint32
+	own   []labels.Labels
+	spans []span
+	ts    []int64
+}
+
+// columns returns the series in the given slots, in ascending order, that have samples in mint..maxt; nil if
+// none has. It keeps and changes slots.
+func (b *Block) columns(g index.Group, slots []uint32, mint, maxt int64) (*columns, error) {
+	c := &columns{b: b, g: g}
+	records, err := b.records(g)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range records {
+		if r.maxt < mint || r.mint > maxt {
+			continue
+		}
+		if err := c.add(r, mint, maxt); err != nil {
+			return nil, err
+		}
+	}
+	kept := slots[:0]
+	for _, s := range slots {
+		some, err := c.present(s)
+		if err != nil {
+			return nil, err
+		}
+		if some {
+			kept = append(kept, s)
+		}
+	}
+	if len(kept) == 0 {
+		return nil, nil
+	}
+	c.slots = kept
+	c.own = make([]labels.Labels, len(kept))
+	for i, s := range kept {
+		if c.own[i], err = b.index.Own(&c.g, s); err != nil {
+			return nil, b.indexError(err)
+		}
+	}
+	return c, nil
+}
+
+// add adds the rows of a block that are in mint..maxt.
+func (c *columns) add(r blockRecord, mint, maxt int64) error {
+	s := span{blockRecord: r, slots: c.g.Len, at: len(c.ts)}
+	var err error
+	if s.directory, err = c.b.data.Slice(r.dir, directorySize(c.g.Len)); err != nil {
+		return err
+	}
+	enc, err := c.b.data.Slice(r.start, uint64(r.timesLen))
+	if err != nil {
+		return err
+	}
+	c.ts = slices.Grow(c.ts, r.rows)[:s.at+r.rows]
+	ts := c.ts[s.at:]
+	if err := chunk.DecodeTimes(ts, enc); err != nil {
+		return c.b.data.corrupt("times at %d: %v", r.start, err)
+	}
+	if ts[0] != r.mint || ts[r.rows-1] != r.maxt || s.at > 0 && c.ts[s.at-1] >= ts[0] {
+		return c.b.data.corrupt("times at %d are not those of their block", r.start)
+	}
+	for i := 1; i < len(ts); i++ {
+		if ts[i] <= ts[i-1] {
+			return c.b.data.corrupt("times at %d do not ascend", r.start)
+		}
+	}
+	s.lo = sort.Search(r.rows, func(i int) bool { return ts[i] >= mint })
+	s.hi = sort.Search(r.rows, func(i int) bool { return ts[i] > maxt })
+	c.ts = c.ts[:s.at+copy(ts, ts[s.lo:s.hi])]
+	if s.hi > s.lo {
+		c.spans = append(c.spans, s)
+	}
+	return nil
+}
+
+// present tells whether the slot has a sample in the selection. It decodes only where the selection has a part
+// of a block's rows and the slot does not have all.
+func (c *columns) present(slot uint32) (bool, error) {
+	unsure := false
+	for i := range c.spans {
+		switch s := &c.spans[i]; {
+		case s.length(slot) == 0:
+		case s.hi-s.lo == s.rows || s.dense(slot):
+			return true, nil
+		default:
+			unsure = true
+		}
+	}
+	if !unsure {
+		return false, nil
+	}
+	d := c.b.decs.Get().(*scratch)
+	defer c.b.decs.Put(d)
+	for i := range c.spans {
+		s := &c.spans[i]
+		if s.length(slot) == 0 {
+			continue
+		}
+		if err := c.decode(d, s, slot, d.vals[:s.rows]); err != nil {
+			return false, err
+		}
+		if slices.ContainsFunc(d.vals[s.lo:s.hi], func(v float64) bool { return !storage.IsAbsent(v) }) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// decode decodes the column of a slot, which is not empty, into dst, all rows of the block.
+func (c *columns) decode(d *scratch, s *span, slot uint32, dst []float64) error {
+	col, err := c.column(s, slot)
+	if err == nil && len(col) == 0 {
+		err = c.b.data.corrupt("slot %d of the block at %d refers to nothing", slot, s.start)
+	}
+	if err != nil {
+		return err
+	}
+	if err := d.dec.Decode(dst, col); err != nil {
+		return c.b.data.corrupt("slot %d of the block at %d: %v", slot, s.start, err)
+	}
+	return nil
+}
+
+// column returns the bytes of a column, following a reference to an earlier one.
+func (c *columns) column(s *span, slot uint32) ([]byte, error) {
+	for range 2 {
+		off, n := s.place(slot)
+		col, err := c.b.data.Slice(s.start+uint64(s.timesLen)+off, uint64(n&^sameAs))
+		if err != nil || n&sameAs == 0 {
+			return col, err
+		}
+		to, k := binary.Uvarint(col)
+		if k <= 0 || to >= uint64(slot) {
+			break
+		}
+		slot = uint32(to)
+	}
+	return nil, c.b.data.corrupt("slot %d of the block at %d refers to no column", slot, s.start)
+}
+
+// Common implements storage.Columns.
+func (c *columns) Common() labels.Labels { return c.g.Common }
+
+// Own returns the labels of series i that are not common, as index.Own gives them.
+func (c *columns) Own(i int) labels.Labels { return c.own[i] }
+
+// OwnNames returns the sorted names that own labels of the group's series have.
+func (c *columns) OwnNames() []string { return c.g.OwnNames }
+
+// Len implements storage.Columns.
+func (c *columns) Len() int { return len(c.slots) }
+
+// Labels implements storage.Columns.
+func (c *columns) Labels(i int) labels.Labels { return index.Full(c.g.Common, c.own[i]) }
+
+// Times implements storage.Columns.
+func (c *columns) Times() []int64 { return c.ts }
+
+// Rows implements storage.Columns; the bounds are exact to a block.
+func (c *columns) Rows(i int) (lo, hi int) {
+	lo = -1
+	for k := range c.spans {
+		s := &c.spans[k]
+		if s.length(c.slots[i]) == 0 {
+			continue
+		}
+		if lo < 0 {
+			lo = s.at
+		}
+		hi = s.at + s.hi - s.lo
+	}
+	return max(lo, 0), hi
+}
+
+// Values implements storage.Columns.
+func (c *columns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
+	if i < 0 || i >= len(c.slots) || lo < 0 || hi > len(c.ts) || lo > hi {
+		return nil, fmt.Errorf("rows %d to %d of series %d: there are %d rows of %d series", lo, hi, i, len(c.ts), len(c.slots))
+	}
+	dst = slices.Grow(dst[:0], hi-lo)[:hi-lo]
+	d := c.b.decs.Get().(*scratch)
+	defer c.b.decs.Put(d)
+	slot := c.slots[i]
+	k := sort.Search(len(c.spans), func(k int) bool { return c.spans[k].at+c.spans[k].hi-c.spans[k].lo > lo })
+	for ; k < len(c.spans) && c.spans[k].at < hi; k++ {
+		s := &c.spans[k]
+		a, z := max(lo, s.at), min(hi, s.at+s.hi-s.lo)
+		part := dst[a-lo : z-lo]
+		switch {
+		case s.length(slot) == 0:
+			for r := range part {
+				part[r] = storage.Absent
+			}
+		case len(part) == s.rows:
+			if err := c.decode(d, s, slot, part); err != nil {
+				return nil, err
+			}
+		default:
+			vals := d.vals[:s.rows]
+			if err := c.decode(d, s, slot, vals); err != nil {
+				return nil, err
+			}
+			copy(part, vals[s.lo+a-s.at:])
+		}
+	}
+	return dst, nil
+}

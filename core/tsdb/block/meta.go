@@ -1,0 +1,85 @@
+package block
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"hash/crc32"
+	"io"
+
+	"github.com/hearth-project/hearth/core/internal/vfs"
+)
+
+// Version is the version of the format that is written, and the only one that is read.
+const Version = 1
+
+// Meta is what is known of a part without reading it: FORMAT.md, section 1.
+type Meta struct {
+	Version int    `json:"version"`
+	MinTime int64  `json:"min_time"` // of the samples, Unix milliseconds
+	MaxTime int64  `json:"max_time"`
+	Samples int64  `json:"samples"`
+	Series  int    `json:"series"`
+	Groups  int    `json:"groups"`
+	Data    uint32 `json:"data_crc32c"`  // last checksum of the data file
+	Index   uint32 `json:"index_crc32c"` // and of the index
+	Sum     uint32 `json:"crc32c"`       // of this file with a zero here
+}
+
+// encode returns the bytes of the file.
+func (m Meta) encode() ([]byte, error) {
+	m.Sum = 0
+	b, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return nil, err
+	}
+	m.Sum = crc32.Checksum(b, castagnoli)
+	return json.MarshalIndent(m, "", "  ")
+}
+
+func writeMeta(fs vfs.FS, name string, m Meta) error {
+	b, err := m.encode()
+	if err != nil {
+		return err
+	}
+	f, err := fs.Create(name)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(b)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
+func readMeta(fs vfs.FS, name string) (Meta, error) {
+	f, err := fs.Open(name)
+	if err != nil {
+		return Meta{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		return Meta{}, err
+	}
+	var m Meta
+	if err := json.Unmarshal(b, &m); err != nil {
+		return Meta{}, fmt.Errorf("%w: %s: %w", ErrCorrupt, name, err)
+	}
+	if m.Version > Version {
+		return Meta{}, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, m.Version, Version)
+	}
+	// The bytes must be the very ones that the values give: so the checksum covers all of them.
+	again, err := m.encode()
+	if err != nil {
+		return Meta{}, err
+	}
+	if !bytes.Equal(b, again) || m.MinTime > m.MaxTime {
+		return Meta{}, fmt.Errorf("%w: %s fails its checksum", ErrCorrupt, name)
+	}
+	return m, nil
+}

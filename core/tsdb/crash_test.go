@@ -1,0 +1,346 @@
+package tsdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+type sampleID struct {
+	series string
+	t      int64
+}
+
+func testDB(t testing.TB, fs vfs.FS, sync string) (*DB, error) {
+	t.Helper()
+	return Open(Options{
+		Dir: "data", FS: fs, Sync: sync, CheckpointBytes: 3000, SegmentSize: 2000,
+		Clock: func() time.Time { return time.UnixMilli(1 << 42) },
+	})
+}
+
+// all reads everything a database holds, and checks that a selection has each label set once.
+func all(t testing.TB, db *DB) map[sampleID]float64 {
+	t.Helper()
+	return within(t, db, math.MinInt64, math.MaxInt64)
+}
+
+func within(t testing.TB, db *DB, mint, maxt int64, ms ...*labels.Matcher) map[sampleID]float64 {
+	t.Helper()
+	q, err := db.Querier(mint, maxt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	cs, err := q.Select(context.Background(), mint, maxt, ms...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[sampleID]float64{}
+	seen := map[string]bool{}
+	for _, c := range cs {
+		for i := range c.Len() {
+			k := c.Labels(i).String()
+			if seen[k] {
+				t.Fatalf("%s occurs twice", k)
+			}
+			seen[k] = true
+			vals, err := c.Values(i, 0, len(c.Times()), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for r, v := range vals {
+				if !storage.IsAbsent(v) {
+					out[sampleID{k, c.Times()[r]}] = v
+				}
+			}
+		}
+	}
+	return out
+}
+
+// scenario writes five hours in rows and batches, with maintenance between. It records what was acknowledged.
+type scenario struct {
+	t     testing.TB
+	db    *DB
+	acked map[sampleID]float64
+	sent  map[sampleID]float64
+	calm  bool // every append must succeed
+}
+
+const scenarioStart = int64(1_600_000_000_000)
+
+func (s *scenario) run() {
+	var groups []storage.Group
+	var slots [][]storage.Slot
+	var sets [][]labels.Labels
+	for g := range 2 {
+		common := labels.FromStrings("instance", fmt.Sprint(g), "job", "x")
+		gr, err := s.db.Group(common)
+		if err != nil {
+			return
+		}
+		defer gr.Close()
+		var ls []labels.Labels
+		var sl []storage.Slot
+		for i := range 4 {
+			ls = append(ls, labels.FromStrings("__name__", fmt.Sprintf("m%d", i), "instance", fmt.Sprint(g), "job", "x"))
+			slot, err := gr.Slot(ls[i])
+			if err != nil {
+				if s.calm {
+					s.t.Fatal(err)
+				}
+				return
+			}
+			sl = append(sl, slot)
+		}
+		groups, slots, sets = append(groups, gr), append(slots, sl), append(sets, ls)
+	}
+	for r := range 75 {
+		at := scenarioStart + int64(r)*240_000
+		for g := range groups {
+			vals := make([]float64, 4)
+			for i := range vals {
+				vals[i] = float64(r*(i+1)) / 4
+				s.sent[sampleID{sets[g][i].String(), at}] = vals[i]
+			}
+			s.note(groups[g].Append(at, slots[g], vals), at, sets[g], vals)
+		}
+		remote := labels.FromStrings("__name__", "remote", "job", "r")
+		slow := labels.FromStrings("__name__", "slow", "job", "r")
+		batch := []model.Series{{Labels: remote, Samples: []model.Sample{{T: at, V: float64(r)}}}}
+		s.sent[sampleID{remote.String(), at}] = float64(r)
+		ls, vals := []labels.Labels{remote}, []float64{float64(r)}
+		if r > 55 && r%3 == 0 { // far behind the others
+			late := scenarioStart + int64(r)*10_000
+			s.sent[sampleID{slow.String(), late}] = float64(-r)
+			err := s.db.Append(context.Background(), []model.Series{{Labels: slow, Samples: []model.Sample{{T: late, V: float64(-r)}}}})
+			s.note(err, late, []labels.Labels{slow}, []float64{float64(-r)})
+		}
+		s.note(s.db.Append(context.Background(), batch), at, ls, vals)
+		if r%4 == 3 {
+			if err := s.db.maintain(context.Background()); err != nil && s.calm {
+				s.t.Fatal(err)
+			}
+		}
+		if r%25 == 24 {
+			if err := s.db.retire(context.Background()); err != nil && s.calm {
+				s.t.Fatal(err)
+			}
+			if err := s.db.sync(context.Background()); err != nil && s.calm {
+				s.t.Fatal(err)
+			}
+		}
+	}
+}
+
+func (s *scenario) note(err error, at int64, ls []labels.Labels, vals []float64) {
+	if err != nil {
+		if s.calm {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	for i := range ls {
+		s.acked[sampleID{ls[i].String(), at}] = vals[i]
+	}
+}
+
+func newScenario(t testing.TB, db *DB, calm bool) *scenario {
+	return &scenario{t: t, db: db, acked: map[sampleID]float64{}, sent: map[sampleID]float64{}, calm: calm}
+}
+
+// verify opens a database on fs and compares.
+func verify(t *testing.T, what string, fs vfs.FS, acked, sent map[sampleID]float64) {
+	t.Helper()
+	db, err := testDB(t, fs, "off")
+	if err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+	got := all(t, db)
+	for id, v := range acked {
+		if g, ok := got[id]; !ok || g != v {
+			t.Fatalf("%s: acknowledged %s at %d = %v is lost: %v %v (%d of %d are there)", what, id.series, (id.t-scenarioStart)/1000, v, g, ok, len(got), len(acked))
+		}
+	}
+	for id, v := range got {
+		if s, ok := sent[id]; !ok || s != v {
+			t.Fatalf("%s: %s at %d = %v was never sent", what, id.series, id.t, v)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func mustMkdir(t testing.TB, fs *vfs.Mem) {
+	t.Helper()
+	if err := fs.MkdirAll("data"); err != nil {
+		t.Fatal(err)
+	}
+	if err := fs.SyncDir("/"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The end of the process, or of the power, at each operation on the disk.
+func TestNothingAcknowledgedIsLostWhereverItCrashes(t *testing.T) {
+	for _, mode := range []string{"always", "200ms", "off"} {
+		t.Run(mode, func(t *testing.T) {
+			ops := 0
+			count := vfs.NewMem()
+			mustMkdir(t, count)
+			count.Hook(func(vfs.Op) error { ops++; return nil })
+			db, err := testDB(t, count, mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := newScenario(t, db, true)
+			s.run()
+			if st := db.Stats(); st.Parts == 0 {
+				t.Fatalf("the scenario cut no part: %+v", st)
+			}
+			live := all(t, db)
+			if len(live) != len(s.acked) {
+				t.Fatalf("%d samples live, %d acknowledged", len(live), len(s.acked))
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			verify(t, "after close", count.Kill(), s.acked, s.sent)
+			if mode != "off" {
+				verify(t, "after close and a power cut", count.Crash(nil), s.acked, s.sent)
+			}
+			t.Logf("%d operations on the disk", ops)
+			step := 1
+			if testing.Short() {
+				step = 17
+			}
+			for k := 1; k <= ops; k += step {
+				crashAt(t, mode, k)
+			}
+		})
+	}
+}
+
+func crashAt(t *testing.T, mode string, k int) {
+	fs := vfs.NewMem()
+	mustMkdir(t, fs)
+	var killed, cut *vfs.Mem
+	var acked map[sampleID]float64
+	var s *scenario
+	n := 0
+	r := rand.New(rand.NewPCG(uint64(k), 2))
+	fs.Hook(func(vfs.Op) error {
+		if n++; n != k {
+			return nil
+		}
+		killed, cut = fs.Kill(), fs.Crash(func(_ string, n int) int { return r.IntN(n + 1) })
+		acked = map[sampleID]float64{}
+		if s != nil {
+			for id, v := range s.acked {
+				acked[id] = v
+			}
+		}
+		return nil
+	})
+	db, err := testDB(t, fs, mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s = newScenario(t, db, true)
+	s.run()
+	fs.Hook(nil)
+	sent := s.sent
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if killed == nil {
+		return
+	}
+	verify(t, fmt.Sprintf("killed before operation %d", k), killed, acked, sent)
+	if mode != "always" {
+		acked = nil // what was not synced may be gone; nothing else may be there
+	}
+	verify(t, fmt.Sprintf("power cut before operation %d", k), cut, acked, sent)
+}
+
+// A disk that refuses one operation, or all from one on until it has space again.
+func TestARefusingDiskLosesNothingAcknowledgedAndHeals(t *testing.T) {
+	for _, mode := range []string{"always", "off"} {
+		for _, length := range []int{1, 40} {
+			t.Run(fmt.Sprintf("%s, %d operations", mode, length), func(t *testing.T) {
+				step := 1
+				if testing.Short() {
+					step = 23
+				}
+				for k := 12; k < 420; k += step {
+					refuse(t, mode, k, length)
+				}
+			})
+		}
+	}
+}
+
+func refuse(t *testing.T, mode string, k, length int) {
+	fs := vfs.NewMem()
+	mustMkdir(t, fs)
+	n := 0
+	fs.Hook(func(op vfs.Op) error {
+		n++
+		if n < k || n >= k+length {
+			return nil
+		}
+		if op.Kind == "write" && n%2 == 0 {
+			return &vfs.TornWrite{Keep: op.Size / 2, Err: syscall.ENOSPC}
+		}
+		return syscall.ENOSPC
+	})
+	db, err := testDB(t, fs, mode)
+	if err != nil {
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+		return
+	}
+	s := newScenario(t, db, false)
+	s.run()
+	fs.Hook(nil)
+	crashed := fs.Kill()
+	verify(t, fmt.Sprintf("killed, operations %d to %d refused", k, k+length), crashed, s.acked, s.sent)
+	if mode == "always" {
+		verify(t, fmt.Sprintf("power cut, operations %d to %d refused", k, k+length), fs.Crash(nil), s.acked, s.sent)
+	}
+	for range 3 {
+		err = db.maintain(context.Background())
+	}
+	if err != nil {
+		t.Fatalf("operations %d to %d refused, the disk is well again: %v", k, k+length, err)
+	}
+	ls := labels.FromStrings("__name__", "healed")
+	at := scenarioStart + 75*240_000
+	s.sent[sampleID{ls.String(), at}] = 1
+	s.calm = true
+	s.note(db.Append(context.Background(), []model.Series{{Labels: ls, Samples: []model.Sample{{T: at, V: 1}}}}), at, []labels.Labels{ls}, []float64{1})
+	got := all(t, db)
+	for id, v := range s.acked {
+		if g, ok := got[id]; !ok || g != v {
+			t.Fatalf("operations %d to %d refused: %v is gone while it runs", k, k+length, id)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	verify(t, fmt.Sprintf("closed, operations %d to %d refused", k, k+length), fs.Kill(), s.acked, s.sent)
+}

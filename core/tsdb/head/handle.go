@@ -1,0 +1,239 @@
+package head
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/wal"
+)
+
+// Handle is a writer's view of a group: it implements storage.Group. Its slots name series, wherever those
+// are: in the group, in another that had the series first, or in one of their own.
+type Handle struct {
+	h      *Head
+	common labels.Labels
+
+	// The rest is the writer's, under the head's lock.
+	refs  []uint32                 // by storage.Slot: the series
+	locs  []loc                    // and where it is, as of moves
+	lost  map[uint32]labels.Labels // by slot: series that left the head since
+	moves uint64
+}
+
+// Group implements storage.Writer. The group itself is made with its first series.
+func (h *Head) Group(common labels.Labels) (storage.Group, error) {
+	if !common.IsEmpty() {
+		if err := checkLabels(common); err != nil {
+			return nil, fmt.Errorf("common labels of a group: %w", err)
+		}
+	}
+	h.w.Lock()
+	defer h.w.Unlock()
+	if h.w.closed {
+		return nil, storage.ErrClosed
+	}
+	hd := &Handle{h: h, common: detached(common), moves: h.w.moves}
+	h.w.handles[hd] = struct{}{}
+	return hd, nil
+}
+
+// Slot implements storage.Group.
+func (hd *Handle) Slot(ls labels.Labels) (storage.Slot, error) {
+	h := hd.h
+	h.w.Lock()
+	defer h.w.Unlock()
+	if err := h.writable(); err != nil {
+		return 0, err
+	}
+	at, err := h.seriesAt(h.w.hash.key(ls), ls, hd)
+	if err != nil {
+		return 0, err
+	}
+	hd.refs = append(hd.refs, h.dir.groups.get(at.group).series[at.slot])
+	hd.locs = append(hd.locs, at)
+	return storage.Slot(len(hd.refs) - 1), nil
+}
+
+// Append implements storage.Group.
+func (hd *Handle) Append(t int64, slots []storage.Slot, values []float64) error {
+	if len(slots) != len(values) {
+		return fmt.Errorf("a row of %d slots and %d values", len(slots), len(values))
+	}
+	pos, err := hd.append(t, slots, values)
+	if err != nil {
+		hd.h.m.reject(err, len(slots))
+		return err
+	}
+	if err := hd.h.commit(pos); err != nil {
+		return err
+	}
+	hd.h.samples.Add(int64(len(slots)))
+	return nil
+}
+
+func (hd *Handle) append(t int64, slots []storage.Slot, values []float64) (wal.Pos, error) {
+	h := hd.h
+	h.w.Lock()
+	defer h.w.Unlock()
+	if err := h.writable(); err != nil {
+		return 0, err
+	}
+	b := &h.w.batch
+	b.begin(h)
+	if t < b.lo || t > b.hi {
+		return 0, fmt.Errorf("row of %s: %w", hd.common, h.timeError(t, b))
+	}
+	if len(slots) == 0 {
+		return h.log.End(), nil
+	}
+	if err := hd.refresh(slots); err != nil {
+		return 0, err
+	}
+	if pos, done, err := hd.appendDense(b, t, slots, values); done {
+		return pos, err
+	}
+	var g *group
+	for i, s := range slots {
+		at := hd.locs[s]
+		if g == nil || g.id != at.group {
+			g = h.dir.groups.get(at.group)
+		}
+		if err := h.refusal(g, at.slot, t, values[i]); err != nil {
+			return 0, err
+		}
+	}
+	for i, s := range slots {
+		if len(b.cells) == maxBatch {
+			if err := h.flush(b); err != nil {
+				return 0, err
+			}
+			b.next(h)
+			if err := hd.refresh(slots); err != nil {
+				return 0, err
+			}
+		}
+		b.stage(h.dir.groups.get(hd.locs[s].group), hd.locs[s].slot, t, values[i])
+	}
+	if err := h.flush(b); err != nil {
+		return 0, err
+	}
+	return h.log.End(), b.first
+}
+
+// refusal returns why the sample cannot be stored, or nil, without storing anything.
+func (h *Head) refusal(g *group, slot uint32, t int64, v float64) error {
+	was, ok := math.NaN(), false
+	if t <= g.low {
+		last := h.lastTime(g, slot)
+		if t > last {
+			return nil
+		}
+		if was, ok = h.sampleAt(g, slot, t); !ok {
+			if h.inWindow(t) {
+				return nil
+			}
+			return outOfOrder(g, slot, t, last)
+		}
+	} else if r := g.find(t); r < len(g.ts) && g.ts[r] == t {
+		was = g.row(r)[slot]
+		ok = !storage.IsAbsent(was)
+	}
+	if ok && math.Float64bits(was) != math.Float64bits(v) {
+		return duplicate(g, cell{t: t, v: v, slot: slot}, was)
+	}
+	return nil
+}
+
+// appendDense is the common case: all series are in one group, and the row is new and the last. done is false
+// if it is not that.
+func (hd *Handle) appendDense(b *batch, t int64, slots []storage.Slot, values []float64) (pos wal.Pos, done bool, err error) {
+	h := hd.h
+	id := hd.locs[slots[0]].group
+	g := h.dir.groups.get(id)
+	if t <= g.low || len(slots) > maxBatch || len(g.ts) > 0 && t <= g.ts[len(g.ts)-1] {
+		return 0, false, nil
+	}
+	b.slots = b.slots[:0]
+	for _, s := range slots {
+		at := hd.locs[s]
+		if at.group != id || g.sparse[at.slot] {
+			return 0, false, nil
+		}
+		b.slots = append(b.slots, at.slot)
+	}
+	b.vals = append(b.vals[:0], values...)
+	for i, v := range b.vals {
+		if math.Float64bits(v) == storage.AbsentBits {
+			b.vals[i] = math.NaN()
+		}
+	}
+	segment := h.log.Room(maxEntry + len(slots)*maxCell)
+	mu := h.lock(g)
+	mu.Lock()
+	r := len(g.ts)
+	g.insert(h.w.arena, r, t)
+	row := g.row(r)
+	for i, s := range b.slots {
+		if !storage.IsAbsent(row[s]) {
+			g.remove(r)
+			mu.Unlock()
+			return 0, true, fmt.Errorf("row at %d names series %s twice", t, g.full(s))
+		}
+		row[s] = b.vals[i]
+	}
+	mu.Unlock()
+	h.noteTime(t)
+	b.rec = appendEntry(b.rec, &b.ctx, &g.base, segment, g.id, t, b.slots, b.vals)
+	if len(g.ts) == openRows {
+		h.seal(g, sealRows)
+	}
+	pos, err = h.log.Append(recRows, b.rec)
+	return pos, true, err
+}
+
+// refresh makes locs true for the slots; a series that left the head comes back.
+func (hd *Handle) refresh(slots []storage.Slot) error {
+	h := hd.h
+	for _, s := range slots {
+		if int(s) >= len(hd.refs) {
+			return fmt.Errorf("slot %d was never given out by this group", s)
+		}
+	}
+	if hd.moves != h.w.moves {
+		for i, id := range hd.refs {
+			hd.locs[i] = h.dir.locs.get(id)
+		}
+		hd.moves = h.w.moves
+	}
+	if len(hd.lost) == 0 && len(h.w.dropped) == 0 {
+		return nil
+	}
+	for _, s := range slots {
+		l, ok := hd.lost[uint32(s)]
+		if !ok && hd.locs[s] == noLoc { // dropped a moment ago
+			l, ok = h.w.dropped[hd.refs[s]]
+		}
+		if !ok {
+			continue
+		}
+		at, err := h.seriesAt(h.w.hash.key(l), l, hd)
+		if err != nil {
+			return err
+		}
+		hd.refs[s] = h.dir.groups.get(at.group).series[at.slot]
+		hd.locs[s] = at
+		delete(hd.lost, uint32(s))
+	}
+	return nil
+}
+
+// Close implements storage.Group.
+func (hd *Handle) Close() {
+	hd.h.w.Lock()
+	defer hd.h.w.Unlock()
+	delete(hd.h.w.handles, hd)
+	hd.refs, hd.locs, hd.lost = nil, nil, nil
+}

@@ -1,0 +1,85 @@
+package head
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// store puts cells in their place, whether that is open or sealed, and over what is there.
+func (h *Head) store(g *group, t int64, slots []uint32, vals []float64) {
+	if n := len(g.tiles); n > 0 && t <= g.tiles[n-1].maxt {
+		if err := h.patch(g, t, slots, vals); err != nil {
+			h.m.damage.Inc()
+			h.opts.Logger.Error("A row of the log cannot be put back", "group", g.common.String(), "time", t, "err", err)
+		}
+		return
+	}
+	r := g.find(t)
+	mu := h.lock(g)
+	mu.Lock()
+	if r == len(g.ts) || g.ts[r] != t {
+		g.insert(h.w.arena, r, t)
+	}
+	row := g.row(r)
+	for i, s := range slots {
+		row[s] = vals[i]
+	}
+	mu.Unlock()
+	h.noteTime(t)
+	if len(g.ts) == openRows {
+		h.seal(g, sealRows)
+	}
+}
+
+// patch puts cells into the sealed tile that their time falls into, by sealing it again.
+func (h *Head) patch(g *group, t int64, slots []uint32, vals []float64) error {
+	i, _ := slices.BinarySearchFunc(g.tiles, t, func(x tile, t int64) int {
+		if x.maxt < t {
+			return -1
+		}
+		return 1
+	})
+	old := &g.tiles[i]
+	ts := make([]int64, old.rows, old.rows+1)
+	if err := old.times(ts); err != nil {
+		return err
+	}
+	at, found := slices.BinarySearch(ts, t)
+	if !found {
+		ts = slices.Insert(ts, at, t)
+	}
+	if len(ts) > maxTileRows {
+		return fmt.Errorf("%w: its tile is full", storage.ErrOutOfOrder)
+	}
+	width := len(g.series)
+	rows := make([]float64, len(ts)*width)
+	fillAbsent(rows)
+	for s := range old.slots() {
+		if len(old.column(uint32(s))) == 0 {
+			continue
+		}
+		col, err := h.w.values(old, uint32(s))
+		if err != nil {
+			return err
+		}
+		for r, v := range col {
+			if !found && r >= at {
+				r++
+			}
+			rows[r*width+s] = v
+		}
+	}
+	for k, s := range slots {
+		rows[at*width+int(s)] = vals[k]
+	}
+	fresh := h.w.sealer.seal(ts, width, func(r int) []float64 { return rows[r*width : (r+1)*width] })
+	mu := h.lock(g)
+	mu.Lock()
+	g.tiles = slices.Clone(g.tiles)
+	g.tiles[i] = fresh
+	mu.Unlock()
+	h.noteTime(t)
+	return nil
+}

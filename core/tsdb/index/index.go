@@ -1,0 +1,79 @@
+// Package index answers which series satisfy a set of matchers. Mem is the index of the head: one writer adds
+// series while many readers select. Index is the one of a part: built once by a Builder, then read where it
+// lies, mapped into memory.
+//
+// Both are dictionaries: label name, then value, then postings, which is the set of the series with that pair
+// (a roaring bitmap). Matchers are resolved against that dictionary with upstream's meaning: a series that
+// lacks a label has it with the empty value.
+//
+// A series is named by a number. The labels of a series are kept in two pieces, those common to its group and
+// its own: Own and Full convert.
+package index
+
+import (
+	"errors"
+
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// ErrCorrupt marks bytes of an index that cannot be right.
+var ErrCorrupt = errors.New("corrupt index")
+
+// Own returns what of full is not in common. For a common label that full lacks, the result has its name with
+// an empty value.
+func Own(common, full labels.Labels) labels.Labels {
+	var b labels.ScratchBuilder
+	c := pairs(common)
+	full.Range(func(l labels.Label) {
+		for len(c) > 0 && c[0].Name < l.Name {
+			b.Add(c[0].Name, "")
+			c = c[1:]
+		}
+		if len(c) > 0 && c[0].Name == l.Name {
+			if c[0].Value != l.Value {
+				b.Add(l.Name, l.Value)
+			}
+			c = c[1:]
+			return
+		}
+		b.Add(l.Name, l.Value)
+	})
+	for _, l := range c {
+		b.Add(l.Name, "")
+	}
+	return b.Labels()
+}
+
+// Full is the inverse of Own.
+func Full(common, own labels.Labels) labels.Labels {
+	if own.IsEmpty() {
+		return common
+	}
+	if common.IsEmpty() {
+		return own
+	}
+	var b labels.ScratchBuilder
+	c := pairs(common)
+	own.Range(func(l labels.Label) {
+		for len(c) > 0 && c[0].Name < l.Name {
+			b.Add(c[0].Name, c[0].Value)
+			c = c[1:]
+		}
+		if len(c) > 0 && c[0].Name == l.Name {
+			c = c[1:]
+		}
+		if l.Value != "" {
+			b.Add(l.Name, l.Value)
+		}
+	})
+	for _, l := range c {
+		b.Add(l.Name, l.Value)
+	}
+	return b.Labels()
+}
+
+func pairs(ls labels.Labels) []labels.Label {
+	out := make([]labels.Label, 0, ls.Len())
+	ls.Range(func(l labels.Label) { out = append(out, l) })
+	return out
+}

@@ -1,0 +1,79 @@
+package index
+
+import "github.com/RoaringBitmap/roaring/v2"
+
+// postings is a set of series as a reader sees it. Neither half is ever changed.
+type postings struct {
+	bits *roaring.Bitmap // nil if there is none
+	tail []uint32        // ascending, greater than all in bits
+}
+
+// intersects tells whether p and set share a series.
+func (p postings) intersects(set *roaring.Bitmap) bool {
+	for _, id := range p.tail {
+		if set.Contains(id) {
+			return true
+		}
+	}
+	return p.bits != nil && p.bits.Intersects(set)
+}
+
+// bitmap returns p as one bitmap, which must not be changed.
+func (p postings) bitmap() *roaring.Bitmap {
+	switch {
+	case p.bits == nil:
+		return roaring.BitmapOf(p.tail...)
+	case len(p.tail) == 0:
+		return p.bits
+	}
+	b := p.bits.Clone()
+	b.AddMany(p.tail)
+	return b
+}
+
+// union returns all that is in any of ps as a bitmap that must not be changed.
+func union(ps []postings) *roaring.Bitmap {
+	if len(ps) == 1 {
+		return ps[0].bitmap()
+	}
+	var sets []*roaring.Bitmap
+	rest := roaring.New()
+	for _, p := range ps {
+		if p.bits != nil {
+			sets = append(sets, p.bits)
+		}
+		rest.AddMany(p.tail)
+	}
+	return roaring.FastOr(append(sets, rest)...)
+}
+
+// growing is a set that one writer adds ascending ids to. What it was is never changed: the bitmap is replaced
+// now and then by one that has the tail as well, so that readers need no lock once they have both.
+type growing struct {
+	postings
+	limit int // length of the tail at which it goes into the bitmap
+}
+
+const (
+	firstLimit = 32
+	growth     = 4 // the tail may become a quarter of the bitmap
+)
+
+// add appends id. Readers must be locked out.
+func (g *growing) add(id uint32) {
+	g.tail = append(g.tail, id)
+}
+
+// folded returns what the set is with the tail in the bitmap, if it is time for that.
+func (g *growing) folded() (growing, bool) {
+	if len(g.tail) < max(g.limit, firstLimit) {
+		return growing{}, false
+	}
+	b := roaring.New()
+	if g.bits != nil {
+		b = g.bits.Clone()
+	}
+	b.AddMany(g.tail)
+	b.RunOptimize()
+	return growing{postings: postings{bits: b}, limit: int(b.GetCardinality()) / growth}, true
+}

@@ -1,0 +1,340 @@
+package index
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"sort"
+	"strings"
+	"sync/atomic"
+	"unsafe"
+
+	"github.com/RoaringBitmap/roaring/v2"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// Source is where the bytes of an index lie. Slice returns n bytes from off on, checked against their
+// checksum, or an error; the bytes stay readable as long as the index is used.
+type Source interface {
+	Len() uint64
+	Slice(off, n uint64) ([]byte, error)
+}
+
+// maxCached is how many bytes of decoded label sets an index keeps.
+const maxCached = 16 << 20
+
+// Index is the index of a part, read where it lies. Nothing in it is trusted: what cannot be is an error that
+// wraps ErrCorrupt. Safe for concurrent use.
+type Index struct {
+	src    Source
+	f      footer
+	own    []atomic.Pointer[labels.Labels] // by set, once decoded
+	cached atomic.Int64
+}
+
+// Open reads the footer of an index.
+func Open(src Source) (*Index, error) {
+	n := src.Len()
+	if n < footerSize {
+		return nil, fmt.Errorf("%w: it has %d bytes", ErrCorrupt, n)
+	}
+	b, err := src.Slice(n-footerSize, footerSize)
+	if err != nil {
+		return nil, err
+	}
+	f, err := decodeFooter(b, n)
+	if err != nil {
+		return nil, err
+	}
+	return &Index{src: src, f: f, own: make([]atomic.Pointer[labels.Labels], f.sets)}, nil
+}
+
+// Series returns how many series there are; their ids are 0..n-1.
+func (x *Index) Series() int { return int(x.f.series) }
+
+// Groups returns how many groups there are.
+func (x *Index) Groups() int { return int(x.f.groups) }
+
+// Group is a group of series: those with the ids First..First+Len-1, in order of their labels.
+type Group struct {
+	First, Len uint32
+	Common     labels.Labels
+	OwnNames   []string // sorted: every name that own labels of its series have
+	Data       uint64   // as it was given to AddGroup
+
+	list uint64
+}
+
+// record returns the bytes of group i.
+func (x *Index) record(i int) ([]byte, error) {
+	if i < 0 || uint64(i) >= x.f.groups {
+		return nil, fmt.Errorf("%w: group %d of %d", ErrCorrupt, i, x.f.groups)
+	}
+	return x.src.Slice(x.f.groupStart+uint64(i)*groupSize, groupSize)
+}
+
+// GroupOf returns the number of the group that has the series id.
+func (x *Index) GroupOf(id uint32) (int, error) {
+	var failed error
+	i := sort.Search(int(x.f.groups), func(i int) bool {
+		b, err := x.record(i)
+		if err != nil {
+			failed = err
+			return true
+		}
+		return binary.LittleEndian.Uint32(b) > id
+	})
+	if failed == nil && i == 0 {
+		failed = fmt.Errorf("%w: no group has series %d", ErrCorrupt, id)
+	}
+	return i - 1, failed
+}
+
+// Group returns group i.
+func (x *Index) Group(i int) (Group, error) {
+	b, err := x.record(i)
+	if err != nil {
+		return Group{}, err
+	}
+	g := Group{
+		First: binary.LittleEndian.Uint32(b), Len: binary.LittleEndian.Uint32(b[4:]),
+		list: binary.LittleEndian.Uint64(b[8:]), Data: binary.LittleEndian.Uint64(b[16:]),
+	}
+	text, end := binary.LittleEndian.Uint64(b[24:]), x.f.postings-x.f.groupText
+	if uint64(i)+1 < x.f.groups {
+		next, err := x.record(i + 1)
+		if err != nil {
+			return Group{}, err
+		}
+		end = binary.LittleEndian.Uint64(next[24:])
+	}
+	if uint64(g.First)+uint64(g.Len) > x.f.series || g.list > x.f.lists || uint64(g.Len) > x.f.lists-g.list ||
+		text > end || end > x.f.postings-x.f.groupText {
+		return Group{}, fmt.Errorf("%w: group %d", ErrCorrupt, i)
+	}
+	if b, err = x.src.Slice(x.f.groupText+text, end-text); err != nil {
+		return Group{}, err
+	}
+	n, b := uvarint(b)
+	common, b, err := x.labels(b, n)
+	if err != nil {
+		return Group{}, err
+	}
+	g.Common = common
+	n, b = uvarint(b)
+	if n > uint64(len(b)) {
+		return Group{}, fmt.Errorf("%w: group %d", ErrCorrupt, i)
+	}
+	for range n {
+		var s uint64
+		s, b = uvarint(b)
+		name, err := x.symbol(s)
+		if err != nil {
+			return Group{}, err
+		}
+		g.OwnNames = append(g.OwnNames, strings.Clone(name))
+	}
+	return g, nil
+}
+
+// Own returns the own labels of the series First+slot of the group.
+func (x *Index) Own(g *Group, slot uint32) (labels.Labels, error) {
+	b, err := x.src.Slice(x.f.listStart+(g.list+uint64(slot))*4, 4)
+	if err != nil {
+		return labels.EmptyLabels(), err
+	}
+	set := binary.LittleEndian.Uint32(b)
+	if uint64(set) >= x.f.sets {
+		return labels.EmptyLabels(), fmt.Errorf("%w: label set %d of %d", ErrCorrupt, set, x.f.sets)
+	}
+	if ls := x.own[set].Load(); ls != nil {
+		return *ls, nil
+	}
+	if b, err = x.text(x.f.setStart, x.f.setText, x.f.listStart, uint64(set)); err != nil {
+		return labels.EmptyLabels(), err
+	}
+	ls, rest, err := x.labels(b, math.MaxUint64)
+	if err != nil || len(rest) > 0 {
+		return labels.EmptyLabels(), fmt.Errorf("label set %d: %w", set, err)
+	}
+	if size := int64(ls.ByteSize()) + 32; x.cached.Add(size) <= maxCached {
+		x.own[set].Store(&ls)
+	} else {
+		x.cached.Add(-size)
+	}
+	return ls, nil
+}
+
+// labels decodes n pairs of symbols, or with MaxUint64 all there are.
+func (x *Index) labels(b []byte, n uint64) (labels.Labels, []byte, error) {
+	var sb labels.ScratchBuilder
+	last := ""
+	for i := uint64(0); i < n && (len(b) > 0 || n != math.MaxUint64); i++ {
+		var k, v uint64
+		k, b = uvarint(b)
+		v, b = uvarint(b)
+		name, err := x.symbol(k)
+		if err != nil {
+			return labels.EmptyLabels(), nil, err
+		}
+		value, err := x.symbol(v)
+		if err != nil {
+			return labels.EmptyLabels(), nil, err
+		}
+		if i > 0 && name <= last {
+			return labels.EmptyLabels(), nil, fmt.Errorf("%w: label %q after %q", ErrCorrupt, name, last)
+		}
+		last = name
+		if labels.ImplementationName != "stringlabels" { // that one copies
+			name, value = strings.Clone(name), strings.Clone(value)
+		}
+		sb.Add(name, value)
+	}
+	return sb.Labels(), b, nil
+}
+
+// uvarint takes a number off b; of malformed bytes one that is no symbol and no length.
+func uvarint(b []byte) (uint64, []byte) {
+	v, k := binary.Uvarint(b)
+	if k <= 0 {
+		return math.MaxUint64, nil
+	}
+	return v, b[k:]
+}
+
+// text returns item i of a section of texts: starts at start, texts from text to end.
+func (x *Index) text(start, text, end, i uint64) ([]byte, error) {
+	b, err := x.src.Slice(start+i*4, 8)
+	if err != nil {
+		return nil, err
+	}
+	lo, hi := uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[4:]))
+	if lo > hi || hi > end-text {
+		return nil, fmt.Errorf("%w: text %d from %d to %d", ErrCorrupt, i, lo, hi)
+	}
+	return x.src.Slice(text+lo, hi-lo)
+}
+
+// symbol returns symbol i, in the memory of the source.
+func (x *Index) symbol(i uint64) (string, error) {
+	if i >= x.f.symbols {
+		return "", fmt.Errorf("%w: symbol %d of %d", ErrCorrupt, i, x.f.symbols)
+	}
+	b, err := x.text(0, x.f.symbolText, x.f.setStart, i)
+	return unsafe.String(unsafe.SliceData(b), len(b)), err
+}
+
+// searchSymbol returns the first symbol at or after s, and whether it is s.
+func (x *Index) searchSymbol(s string) (i uint64, found bool, err error) {
+	i = uint64(sort.Search(int(x.f.symbols), func(i int) bool {
+		t, e := x.symbol(uint64(i))
+		if e != nil {
+			err = e
+		}
+		if t == s {
+			found = true
+		}
+		return t >= s
+	}))
+	return i, found, err
+}
+
+// entry is one label of the dictionary.
+type entry struct {
+	name     uint32
+	first, n uint64 // its values
+	present  ref
+}
+
+// ref says where postings are: n bytes at off, or with n 0 the one series off.
+type ref struct {
+	n   uint32
+	off uint64
+}
+
+func decodeRef(b []byte) ref {
+	return ref{n: binary.LittleEndian.Uint32(b), off: binary.LittleEndian.Uint64(b[4:])}
+}
+
+func (x *Index) entry(i uint64) (entry, error) {
+	b, err := x.src.Slice(x.f.labelStart+i*labelSize, labelSize)
+	if err != nil {
+		return entry{}, err
+	}
+	e := entry{
+		name: binary.LittleEndian.Uint32(b), n: uint64(binary.LittleEndian.Uint32(b[4:])),
+		first: binary.LittleEndian.Uint64(b[8:]), present: decodeRef(b[16:]),
+	}
+	if e.first > x.f.values || e.n > x.f.values-e.first {
+		return entry{}, fmt.Errorf("%w: values of label %d", ErrCorrupt, i)
+	}
+	return e, nil
+}
+
+// search returns the label called name; found is false if no series has it.
+func (x *Index) search(name string) (e entry, found bool, err error) {
+	s, found, err := x.searchSymbol(name)
+	if err != nil || !found {
+		return entry{}, false, err
+	}
+	var failed error
+	i := sort.Search(int(x.f.labels), func(i int) bool {
+		e, err := x.entry(uint64(i))
+		if err != nil {
+			failed = err
+		}
+		return uint64(e.name) >= s
+	})
+	if failed != nil || i == int(x.f.labels) {
+		return entry{}, false, failed
+	}
+	e, err = x.entry(uint64(i))
+	return e, err == nil && uint64(e.name) == s, err
+}
+
+// value returns value i of a label: its symbol and its postings.
+func (x *Index) value(e *entry, i uint64) (uint32, ref, error) {
+	b, err := x.src.Slice(x.f.valueStart+(e.first+i)*valueSize, valueSize)
+	if err != nil {
+		return 0, ref{}, err
+	}
+	return binary.LittleEndian.Uint32(b), decodeRef(b[4:]), nil
+}
+
+// searchValue returns the first value of the label whose symbol is at least s.
+func (x *Index) searchValue(e *entry, s uint64) (i uint64, err error) {
+	i = uint64(sort.Search(int(e.n), func(i int) bool {
+		v, _, er := x.value(e, uint64(i))
+		if er != nil {
+			err = er
+		}
+		return uint64(v) >= s
+	}))
+	return i, err
+}
+
+// postings reads what r refers to.
+func (x *Index) postings(r ref) (postings, error) {
+	if r.n == 0 {
+		if r.off >= x.f.series {
+			return postings{}, fmt.Errorf("%w: series %d of %d", ErrCorrupt, r.off, x.f.series)
+		}
+		return postings{tail: []uint32{uint32(r.off)}}, nil
+	}
+	size := x.f.valueStart - x.f.postings
+	if r.off > size || uint64(r.n) > size-r.off {
+		return postings{}, fmt.Errorf("%w: postings at %d", ErrCorrupt, r.off)
+	}
+	b, err := x.src.Slice(x.f.postings+r.off, uint64(r.n))
+	if err != nil {
+		return postings{}, err
+	}
+	set := roaring.New()
+	if _, err := set.FromBuffer(b); err != nil {
+		return postings{}, fmt.Errorf("%w: postings at %d: %w", ErrCorrupt, r.off, err)
+	}
+	if err := set.Validate(); err != nil || set.IsEmpty() || uint64(set.Maximum()) >= x.f.series {
+		return postings{}, fmt.Errorf("%w: postings at %d: %v", ErrCorrupt, r.off, err)
+	}
+	return postings{bits: set}, nil
+}

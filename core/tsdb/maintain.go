@@ -1,0 +1,219 @@
+package tsdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/block"
+	"github.com/hearth-project/hearth/core/tsdb/compact"
+	"github.com/hearth-project/hearth/core/tsdb/head"
+)
+
+const (
+	cutRange    = 2 * 60 * 60 * 1000 // of a part from the head, milliseconds
+	cutReserve  = cutRange / 2       // what the head keeps beyond that
+	checkpointT = 10 * time.Minute   // longest time between checkpoints while samples come
+)
+
+// alignDown returns the start of the cut range that t falls into.
+func alignDown(t int64) int64 {
+	d := t % cutRange
+	if d < 0 {
+		d += cutRange
+	}
+	return t - d
+}
+
+// maintain mends a failed log, cuts what is due and takes a checkpoint when the log is long.
+func (db *DB) maintain(ctx context.Context) error {
+	db.maintenance.Lock()
+	defer db.maintenance.Unlock()
+	now := db.opts.Clock()
+	if db.head.Failed() != nil {
+		db.lastCheck = now
+		return db.head.Checkpoint()
+	}
+	cut, err := db.cut(ctx)
+	n := db.head.LogBytes()
+	if cut || n > db.opts.CheckpointBytes || n > 0 && now.Sub(db.lastCheck) > checkpointT {
+		db.lastCheck = now
+		err = errors.Join(err, db.head.Checkpoint())
+	}
+	return err
+}
+
+// cut moves the oldest ranges of the head into parts while it holds more than a range and the reserve, by the
+// times of the data. It tells whether anything was cut.
+func (db *DB) cut(ctx context.Context) (done bool, err error) {
+	for ctx.Err() == nil {
+		mint, maxt := db.head.MinTime(), db.head.MaxTime()
+		if mint > maxt {
+			return done, nil
+		}
+		to := alignDown(mint) + cutRange
+		if newest := db.newestPart(); newest != math.MinInt64 {
+			if end := alignDown(newest) + cutRange; to <= end { // late samples wait for the next range
+				to = end + cutRange
+			}
+		}
+		if to > maxt-cutReserve {
+			return done, nil
+		}
+		if err := db.cutTo(ctx, to); err != nil {
+			db.m.failures.Inc()
+			return done, fmt.Errorf("cut of the head before %d: %w", to, err)
+		}
+		done = true
+	}
+	return done, nil
+}
+
+// cutTo moves all before to into parts, one a range.
+func (db *DB) cutTo(ctx context.Context, to int64) error {
+	start := time.Now()
+	db.head.Barrier(to)
+	for t := db.head.NextTime(math.MinInt64); t < to; {
+		lo := alignDown(t)
+		if err := db.cutPart(ctx, lo, lo+cutRange-1); err != nil {
+			return err
+		}
+		t = db.head.NextTime(lo + cutRange)
+	}
+	db.head.Truncate(to)
+	db.m.cutSeconds.Observe(time.Since(start).Seconds())
+	return nil
+}
+
+// cutPart writes what the head has of mint..maxt into a part and adds it.
+func (db *DB) cutPart(ctx context.Context, mint, maxt int64) error {
+	lease := head.NewLease()
+	defer lease.Close()
+	lists, err := db.head.Select(ctx, lease, mint, maxt)
+	if err != nil {
+		return err
+	}
+	if len(lists) == 0 {
+		return nil
+	}
+	groups := lists[0]
+	if len(lists) > 1 {
+		groups = compact.MergeColumns(lists...)
+	}
+	n := db.nextNumber()
+	if _, err := block.Write(db.fs, db.partDir(n), mint, maxt, groups); err != nil {
+		return err
+	}
+	p, err := db.openPart(n)
+	if err != nil {
+		return err
+	}
+	if err := db.replace([]*part{p}, nil); err != nil {
+		return err
+	}
+	db.m.cuts.Inc()
+	db.log.Info("Part cut", "part", p.dir, "mint", p.meta.MinTime, "maxt", p.meta.MaxTime, "bytes", p.bytes)
+	return nil
+}
+
+func (db *DB) nextNumber() uint64 {
+	db.parts.Lock()
+	defer db.parts.Unlock()
+	n := db.parts.manifest.next
+	db.parts.manifest.next++
+	return n
+}
+
+// replace makes fresh parts live and old ones dead, durably, and takes over the references to both.
+func (db *DB) replace(fresh, old []*part) error {
+	db.parts.Lock()
+	defer db.parts.Unlock()
+	err := error(storage.ErrClosed)
+	if !db.parts.closed {
+		err = db.parts.manifest.edit(numbers(fresh), numbers(old))
+	}
+	if err != nil {
+		for _, p := range fresh { // the directory stays: the edit may have reached the disk
+			p.release()
+		}
+		return err
+	}
+	dead := map[*part]bool{}
+	for _, p := range old {
+		dead[p] = true
+		p.doomed.Store(true)
+	}
+	var list []*part
+	for _, p := range db.parts.list {
+		if !dead[p] {
+			list = append(list, p)
+		}
+	}
+	db.parts.list = append(list, fresh...)
+	db.sortParts()
+	for _, p := range old {
+		p.release()
+	}
+	return nil
+}
+
+func numbers(ps []*part) []uint64 {
+	var out []uint64
+	for _, p := range ps {
+		out = append(out, p.number)
+	}
+	return out
+}
+
+// retire deletes what retention does not keep and merges parts.
+func (db *DB) retire(ctx context.Context) error {
+	db.compaction.Lock()
+	defer db.compaction.Unlock()
+	err := db.retain()
+	for err == nil && ctx.Err() == nil {
+		var more bool
+		if more, err = db.merge(ctx); !more {
+			break
+		}
+	}
+	if err != nil {
+		db.m.failures.Inc()
+	}
+	return err
+}
+
+// retain deletes the parts whose newest sample is older than the newest of all by the retention time, and the
+// oldest parts while all files are larger than the limit.
+func (db *DB) retain() error {
+	newest := max(db.newestPart(), db.head.MaxTime())
+	db.parts.Lock()
+	var old []*part
+	total := int64(0)
+	for _, p := range db.parts.list {
+		total += p.bytes
+	}
+	if db.opts.RetentionBytes > 0 {
+		total += db.dirSize(db.opts.Dir+"/wal") + db.dirSize(db.opts.Dir+"/head")
+	}
+	for _, p := range db.parts.list {
+		byTime := db.opts.Retention > 0 && p.meta.MaxTime < newest-db.opts.Retention.Milliseconds()
+		bySize := db.opts.RetentionBytes > 0 && total > db.opts.RetentionBytes
+		if byTime || bySize {
+			old = append(old, p)
+			total -= p.bytes
+		}
+	}
+	db.parts.Unlock()
+	if len(old) == 0 {
+		return nil
+	}
+	if err := db.replace(nil, old); err != nil {
+		return fmt.Errorf("retention: %w", err)
+	}
+	db.m.deletions.Add(float64(len(old)))
+	db.log.Info("Parts deleted by retention", "parts", len(old), "newest", newest)
+	return nil
+}

@@ -1,0 +1,162 @@
+package tsdb
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/compact"
+	"github.com/hearth-project/hearth/core/tsdb/head"
+)
+
+// querier implements storage.Querier. It keeps the parts and tile files it has read until it is closed.
+type querier struct {
+	db         *DB
+	mint, maxt int64
+	lease      *head.Lease
+
+	mu     sync.Mutex
+	parts  map[*part]struct{}
+	closed bool
+}
+
+// Querier implements storage.Queryable.
+func (db *DB) Querier(mint, maxt int64) (storage.Querier, error) {
+	db.parts.Lock()
+	defer db.parts.Unlock()
+	if db.parts.closed {
+		return nil, storage.ErrClosed
+	}
+	return &querier{db: db, mint: mint, maxt: maxt, lease: head.NewLease(), parts: map[*part]struct{}{}}, nil
+}
+
+// overlapping returns the parts with samples in mint..maxt, kept until the querier is closed. Whoever reads
+// the head as well must do that before: a cut puts samples into a part first and takes them from the head then.
+func (q *querier) overlapping(mint, maxt int64) ([]*part, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return nil, storage.ErrClosed
+	}
+	q.db.parts.Lock()
+	defer q.db.parts.Unlock()
+	if q.db.parts.closed {
+		return nil, storage.ErrClosed
+	}
+	var out []*part
+	for _, p := range q.db.parts.list {
+		if p.meta.MaxTime < mint || p.meta.MinTime > maxt {
+			continue
+		}
+		if _, ok := q.parts[p]; !ok {
+			p.refs.Add(1)
+			q.parts[p] = struct{}{}
+		}
+		out = append(out, p)
+	}
+	slices.SortFunc(out, byNumber) // of two samples at one time the later part's counts
+	return out, nil
+}
+
+// Select implements storage.Querier.
+func (q *querier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) ([]storage.Columns, error) {
+	mint, maxt = max(mint, q.mint), min(maxt, q.maxt)
+	if mint > maxt {
+		return nil, nil
+	}
+	recent, err := q.db.head.Select(ctx, q.lease, mint, maxt, ms...)
+	if err != nil {
+		return nil, fmt.Errorf("select from the head: %w", err)
+	}
+	parts, err := q.overlapping(mint, maxt)
+	if err != nil {
+		return nil, err
+	}
+	var lists [][]storage.Columns
+	for _, p := range parts {
+		cs, err := p.block.Select(ctx, mint, maxt, ms...)
+		if err != nil {
+			return nil, fmt.Errorf("select from part %s: %w", p.dir, err)
+		}
+		if len(cs) > 0 {
+			lists = append(lists, cs)
+		}
+	}
+	lists = append(lists, recent...)
+	switch len(lists) {
+	case 0:
+		return nil, nil
+	case 1:
+		return lists[0], nil
+	}
+	return compact.MergeColumns(lists...), nil
+}
+
+// LabelNames implements storage.Querier.
+func (q *querier) LabelNames(ctx context.Context, ms ...*labels.Matcher) ([]string, error) {
+	var out []string
+	if q.headOverlaps() {
+		out = q.db.head.LabelNames(ms...)
+	}
+	parts, err := q.overlapping(q.mint, q.maxt)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		names, err := p.block.LabelNames(ctx, ms...)
+		if err != nil {
+			return nil, fmt.Errorf("label names of part %s: %w", p.dir, err)
+		}
+		out = append(out, names...)
+	}
+	return sortedUnique(out), nil
+}
+
+// LabelValues implements storage.Querier.
+func (q *querier) LabelValues(ctx context.Context, name string, ms ...*labels.Matcher) ([]string, error) {
+	var out []string
+	if q.headOverlaps() {
+		out = q.db.head.LabelValues(name, ms...)
+	}
+	parts, err := q.overlapping(q.mint, q.maxt)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range parts {
+		values, err := p.block.LabelValues(ctx, name, ms...)
+		if err != nil {
+			return nil, fmt.Errorf("values of label %s of part %s: %w", name, p.dir, err)
+		}
+		out = append(out, values...)
+	}
+	return sortedUnique(out), nil
+}
+
+func (q *querier) headOverlaps() bool {
+	return q.db.head.MinTime() <= q.maxt && q.db.head.MaxTime() >= q.mint
+}
+
+func sortedUnique(s []string) []string {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return slices.Compact(s)
+}
+
+// Close implements storage.Querier.
+func (q *querier) Close() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return nil
+	}
+	q.closed = true
+	for p := range q.parts {
+		p.release()
+	}
+	q.lease.Close()
+	return nil
+}
