@@ -133,6 +133,17 @@ func (r *reader) uint64() uint64 {
 	return u
 }
 
+// end refuses bytes that were missing and bytes that are left.
+func (r *reader) end() error {
+	switch {
+	case r.short:
+		return corrupt("cut short")
+	case len(r.b) > 0:
+		return corrupt("%d bytes after the end", len(r.b))
+	}
+	return nil
+}
+
 // take returns the next n bytes, nil if there are fewer.
 func (r *reader) take(n int) []byte {
 	if len(r.b) < n {

@@ -90,15 +90,21 @@ func newDomain(c byte) (domain, error) {
 	return domain{div: pow10[e]}, nil
 }
 
+// product returns n/10^e by what narrow holds for e. The conversions keep processors that could from fusing it.
+func product(n int64, hi, lo float64) float64 {
+	f := float64(n)
+	return float64(f*hi) + float64(f*lo)
+}
+
 // value returns the value of one integer.
 func (d *domain) value(n int64) float64 {
-	switch f := float64(n); {
+	switch {
 	case d.bits:
 		return unordered(n)
 	case d.product:
-		return float64(f*d.hi) + float64(f*d.lo)
+		return product(n, d.hi, d.lo)
 	default:
-		return f / d.div
+		return float64(n) / d.div
 	}
 }
 
@@ -110,15 +116,10 @@ func (d *domain) values(dst []float64, x []int64) {
 		for i, n := range x {
 			dst[i] = unordered(n)
 		}
-	case d.product && d.lo == 0: // integers
-		for i, n := range x {
-			dst[i] = float64(n)
-		}
 	case d.product:
 		hi, lo := d.hi, d.lo
 		for i, n := range x {
-			f := float64(n)
-			dst[i] = float64(f*hi) + float64(f*lo)
+			dst[i] = product(n, hi, lo)
 		}
 	default:
 		div := d.div

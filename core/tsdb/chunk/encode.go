@@ -5,18 +5,31 @@ import (
 	"math"
 	"math/bits"
 	"slices"
+
+	"github.com/klauspost/compress/huff0"
 )
 
 // Encoder encodes columns of values. The zero value is ready; it belongs to one goroutine and keeps scratch of
 // about 50 KB. What it writes depends on the values alone.
 type Encoder struct {
+	// Entropy also tries a Huffman code over the packed residuals: some columns get 4 to 15 % smaller and take
+	// twice the time to decode. It is for data that is kept long and read seldom.
+	Entropy bool
+
 	x       []int64 // the values as integers
+	off     []int64 // what these lack, in ulp mode
 	d       []int64 // their differences, over the common divisor
 	r, best []int64 // residuals: the candidate's, the winner's
 	changes []int64 // differences that are not 0
 	rows    []int   // of exceptions
 	plans   [2][MaxRows / miniRows]mini
 	bestBuf int // index in plans of the winner's
+
+	above     []float64 // differences to the column below
+	unchained []int     // rows that these do not bring back
+
+	symbols []byte
+	huff    *huff0.Scratch
 }
 
 // column is what the parts of an encoder pass on about the column at hand.
@@ -44,7 +57,7 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 			c.domain |= flagNarrow
 		}
 		dst = e.appendInts(dst, &c)
-	} else {
+	} else if dst, ok = e.appendUlp(dst, &c); !ok {
 		e.toOrdered(vals)
 		c.domain = domainBits
 		dst = e.appendInts(dst, &c)
@@ -57,7 +70,7 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 
 // grow makes room for n rows.
 func (e *Encoder) grow(n int) {
-	for _, s := range []*[]int64{&e.x, &e.d, &e.r, &e.best, &e.changes} {
+	for _, s := range []*[]int64{&e.x, &e.off, &e.d, &e.r, &e.best, &e.changes} {
 		*s = slices.Grow((*s)[:0], n)[:n]
 	}
 	e.rows = slices.Grow(e.rows[:0], n)[:0]
@@ -102,7 +115,7 @@ func (e *Encoder) tryExponent(vals []float64, exp, limit int) bool {
 		e.x[i] = n
 		prev = n
 	}
-	e.fillHead(first)
+	fillHead(e.x, first)
 	return true
 }
 
@@ -121,13 +134,13 @@ func (e *Encoder) toOrdered(vals []float64) {
 		e.x[i] = n
 		prev = n
 	}
-	e.fillHead(first)
+	fillHead(e.x, first)
 }
 
 // fillHead gives exceptions before the first ordinary row its integer.
-func (e *Encoder) fillHead(first int) {
+func fillHead(x []int64, first int) {
 	for i := range max(first, 0) {
-		e.x[i] = e.x[first]
+		x[i] = x[first]
 	}
 }
 
@@ -168,21 +181,28 @@ func (e *Encoder) ordinary(vals []float64) float64 {
 // differences fills e.d with x[i]-x[i-1] over their common divisor, which it puts in s, and 0 first. It returns how
 // many are not 0.
 func (e *Encoder) differences(s *sequence) (changes int) {
-	x, d := e.x, e.d
-	d[0] = 0
-	for i := 1; i < len(x); i++ {
-		v := x[i] - x[i-1]
-		d[i] = v
-		if v != 0 {
-			changes++
-		}
-	}
+	d := e.d
+	changes = plainDifferences(d, e.x)
 	s.g = 1
 	if g := commonDivisor(d); worthDividing(g, changes) {
 		s.g = int64(g)
 		q := newDivisor(g)
 		for i, v := range d {
 			d[i] = q.signed(v)
+		}
+	}
+	return changes
+}
+
+// plainDifferences fills d with x[i]-x[i-1], 0 first, and returns how many are not 0.
+func plainDifferences(d, x []int64) (changes int) {
+	x = x[:len(d)]
+	d[0] = 0
+	for i := 1; i < len(d); i++ {
+		v := x[i] - x[i-1]
+		d[i] = v
+		if v != 0 {
+			changes++
 		}
 	}
 	return changes
@@ -222,8 +242,18 @@ func (e *Encoder) appendCheapest(dst []byte, c *column, changes int) []byte {
 		dst = c.header(dst, modeSparse, e.x[0])
 		return appendSparse(dst, e.d, changes)
 	}
+	if e.Entropy && n >= entropyRows {
+		if longer, ok := e.appendEntropy(dst, c, packed); ok {
+			return longer
+		}
+	}
 	dst = c.header(dst, modePacked, c.seq.start)
-	return appendMinis(dst, e.plans[e.bestBuf][:(n+miniRows-1)/miniRows], e.best)
+	return e.appendPlanned(dst)
+}
+
+// appendPlanned appends the residuals that planPacked chose.
+func (e *Encoder) appendPlanned(dst []byte) []byte {
+	return appendMinis(dst, e.plans[e.bestBuf][:(len(e.best)+miniRows-1)/miniRows], e.best)
 }
 
 // planPacked chooses the transform: e.best and the winner's plans hold what it makes of the differences. It
@@ -255,7 +285,7 @@ func (c *column) header(dst []byte, m mode, start int64) []byte {
 		flags |= flagGCD
 	}
 	second := c.domain
-	if m == modePacked {
+	if m.hasTransform() {
 		second |= byte(c.seq.transform) << transformShift
 	}
 	dst = append(dst, byte(m)|flags, second)
@@ -263,7 +293,7 @@ func (c *column) header(dst []byte, m mode, start int64) []byte {
 		dst = binary.AppendUvarint(dst, uint64(c.seq.g))
 	}
 	dst = binary.AppendVarint(dst, start)
-	if m == modePacked && c.seq.hasSlope() {
+	if m.hasTransform() && c.seq.hasSlope() {
 		dst = binary.AppendVarint(dst, c.seq.slope)
 	}
 	return dst

@@ -17,7 +17,12 @@ const (
 	modeBitmap    mode = 5 // a bit a row for change, and the changes packed
 	modePacked    mode = 6 // residuals packed
 	modeUlp       mode = 7 // decimals packed, and their distance to the value in units of the last place
+	modeEntropy   mode = 8 // residuals packed but for their top bits, which are Huffman coded
+	modeChain     mode = 9 // the difference to another column, as a column
 )
+
+// hasTransform tells whether the second byte names a transform.
+func (m mode) hasTransform() bool { return m >= modePacked && m <= modeEntropy }
 
 // The high nibble of the first byte.
 const (
@@ -41,6 +46,7 @@ type Traits struct {
 	Value    float64 // of a constant column
 	Dense    bool    // no value is NaN, so none is Absent and none marks staleness
 	Monotone bool    // NaN left out, no value is less than the one before: a counter without reset
+	Chained  bool    // only DecodeAbove decodes it, given the column below
 }
 
 // Stats reads the traits of a column. An error wraps ErrCorrupt; that there is none says little about the rest
@@ -52,6 +58,7 @@ func Stats(col []byte) (Traits, error) {
 	h := col[0]
 	t := Traits{Dense: h&flagDense != 0, Monotone: h&flagMonotone != 0}
 	m := mode(h & 15)
+	t.Chained = m == modeChain
 	if m > modeConstBits || h&flagExceptions != 0 {
 		return t, nil
 	}

@@ -32,10 +32,41 @@ func planMini(r []int64) (m mini, size int) {
 	w := bits.Len64(uint64(hi) - uint64(lo))
 	m = mini{base: lo, width: w}
 	size = 1 + uvarintLen(zigzag(lo)) + packedLen(len(r), w)
-	if w <= 2 || len(r) < 8 {
+	if w <= 2 || len(r) < 8 || !hasOutliers(r, lo, w) {
 		return m, size
 	}
 	return planPatched(r, m, size)
+}
+
+// hasOutliers tells whether all but maxOutliers of r may fit in fields narrower than w bits. It counts the values in
+// sixteenths of 2^w, eight counters of a byte to a word, without a branch: half of that, wherever it begins,
+// touches nine of them. A small range is counted value by value.
+func hasOutliers(r []int64, lo int64, w int) bool {
+	shift := max(w-4, 0)
+	var low, high uint64
+	for _, v := range r {
+		at := (uint64(v) - uint64(lo)) >> shift * 8
+		low += 1 << at
+		high += 1 << (at - 64)
+	}
+	var counts [16]int
+	for i := range 8 {
+		counts[i], counts[8+i] = int(low>>(8*i)&255), int(high>>(8*i)&255)
+	}
+	half, window := 9, 0
+	if shift == 0 {
+		half = 1 << (w - 1)
+	}
+	for i, c := range counts {
+		window += c
+		if i >= half {
+			window -= counts[i-half]
+		}
+		if window >= len(r)-maxOutliers {
+			return true
+		}
+	}
+	return false
 }
 
 // planPatched looks for a cheaper plan in which up to maxOutliers residuals at either end are patched.
@@ -166,15 +197,20 @@ func readPatches(r *reader, m mini, fields []int64) error {
 	return nil
 }
 
-// readFields unpacks one mini into out: residuals less the base, which is returned.
+// unpack fills out with the residuals of the mini less the base: its fields and, read from r, its patches.
+func (m mini) unpack(r *reader, fields []byte, out []int64) error {
+	unpackAll(m.width, fields, out)
+	if m.patched {
+		return readPatches(r, m, out)
+	}
+	return nil
+}
+
+// readFields reads one mini into out: its residuals less the base, which is returned.
 func readFields(r *reader, out []int64) (base int64, err error) {
 	m, fields, err := readMini(r, len(out))
 	if err != nil {
 		return 0, err
 	}
-	unpackAll(m.width, fields, out)
-	if m.patched {
-		err = readPatches(r, m, out)
-	}
-	return m.base, err
+	return m.base, m.unpack(r, fields, out)
 }

@@ -22,6 +22,14 @@ type sequence struct {
 // hasSlope tells whether the slope is written.
 func (s *sequence) hasSlope() bool { return s.transform >= transformDoD }
 
+// readStart reads the start and, if there is one, the slope.
+func (s *sequence) readStart(r *reader) {
+	s.start = r.varint()
+	if s.hasSlope() {
+		s.slope = r.varint()
+	}
+}
+
 // residuals fills r from the differences d, with d[i] = (x[i]-x[i-1])/g for i >= 1 and any d[0], and x[0]. It sets
 // start and slope. All three slices have the same length, 2 or more.
 func (s *sequence) residuals(r, d []int64, x0 int64) {
@@ -50,7 +58,7 @@ func (s *sequence) residuals(r, d []int64, x0 int64) {
 
 // read fills x with the integers whose residuals r holds as minis.
 func (s *sequence) read(x []int64, r *reader) error {
-	g, v, d := s.g, s.start, s.slope
+	run := *s // how far the sums are
 	for len(x) > 0 {
 		m := x[:min(miniRows, len(x))]
 		x = x[len(m):]
@@ -58,30 +66,38 @@ func (s *sequence) read(x []int64, r *reader) error {
 		if err != nil {
 			return err
 		}
-		switch s.transform {
-		case transformFOR:
-			b := s.start + g*base
-			for i, q := range m {
-				m[i] = b + g*q
-			}
-		case transformDelta:
-			b := g * base
-			for i, q := range m {
-				v += b + g*q
-				m[i] = v
-			}
-		case transformDoD:
-			for i, q := range m {
-				d += base + q
-				v += g * d
-				m[i] = v
-			}
-		case transformLine:
-			for i, q := range m {
-				m[i] = v + g*(base+q)
-				v += g * d
-			}
-		}
+		run.sum(m, base)
 	}
 	return nil
+}
+
+// sum turns residuals less base into integers, in place. It moves start and slope on to where x ends.
+func (s *sequence) sum(x []int64, base int64) {
+	g, v, d := s.g, s.start, s.slope
+	b := g * base
+	switch s.transform {
+	case transformFOR:
+		b += v
+		for i, q := range x {
+			x[i] = b + g*q
+		}
+	case transformDelta:
+		for i, q := range x {
+			v += b + g*q
+			x[i] = v
+		}
+	case transformDoD:
+		for i, q := range x {
+			d += base + q
+			v += g * d
+			x[i] = v
+		}
+	case transformLine:
+		step := g * d
+		for i, q := range x {
+			x[i] = v + b + g*q
+			v += step
+		}
+	}
+	s.start, s.slope = v, d
 }

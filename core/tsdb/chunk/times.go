@@ -91,8 +91,8 @@ func (s *sequence) alongLine(r, d []int64, x0 int64) {
 // DecodeTimes fills dst, 1..MaxRows timestamps, from b, which must have been encoded from that many. It reads
 // nothing beyond len(b). An error wraps ErrCorrupt; without one dst is strictly increasing.
 func DecodeTimes(dst []int64, b []byte) error {
-	if len(dst) < 1 || len(dst) > MaxRows {
-		return corrupt("%d timestamps asked for, a column has 1 to %d", len(dst), MaxRows)
+	if err := checkDst(len(dst)); err != nil {
+		return err
 	}
 	r := reader{b: b}
 	first := r.byte()
@@ -119,23 +119,16 @@ func DecodeTimes(dst []int64, b []byte) error {
 				return corrupt("common divisor %d", s.g)
 			}
 		}
-		s.start = r.varint()
-		if s.hasSlope() {
-			s.slope = r.varint()
-		}
+		s.readStart(&r)
 		err = s.read(dst, &r)
 	}
-	switch {
-	case err != nil:
-		return err
-	case r.short:
-		return corrupt("timestamps cut short")
-	case len(r.b) > 0:
-		return corrupt("%d bytes after the end of the timestamps", len(r.b))
-	case !strictlyIncreasing(dst):
-		return corrupt("timestamps not increasing")
+	if err == nil {
+		err = r.end()
 	}
-	return nil
+	if err == nil && !strictlyIncreasing(dst) {
+		err = corrupt("timestamps do not increase")
+	}
+	return err
 }
 
 func strictlyIncreasing(ts []int64) bool {
