@@ -1,0 +1,171 @@
+package scrape
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"github.com/hearth-project/hearth/core/config"
+)
+
+// newClient returns the HTTP client of a job. Files with secrets and certificates are read anew when they are needed.
+// What identifies us to the target is not sent on to another host after a redirect.
+func newClient(h *config.HTTPClient, name string) (*http.Client, error) {
+	secrets := secretStore{}
+	cfg, err := clientConfig(h, secrets)
+	if err != nil {
+		return nil, err
+	}
+	client, err := promconfig.NewClientFromConfig(cfg, name, promconfig.WithSecretManager(secrets))
+	if err != nil {
+		return nil, err
+	}
+	if len(h.HTTPHeaders) > 0 {
+		client.Transport = &headerTransport{headers: h.HTTPHeaders, next: client.Transport}
+	}
+	return client, nil
+}
+
+// secretStore gives the library our secrets by name, so that those in files are read at each use.
+type secretStore map[string]config.Secret
+
+// Fetch implements promconfig.SecretManager.
+func (s secretStore) Fetch(_ context.Context, name string) (string, error) { return s[name].Reveal() }
+
+// put keeps a secret and returns its name; empty if there is none.
+func (s secretStore) put(name string, v config.Secret) string {
+	if v.Empty() {
+		return ""
+	}
+	s[name] = v
+	return name
+}
+
+// clientConfig turns our words into the library's. The headers are ours to send.
+func clientConfig(h *config.HTTPClient, secrets secretStore) (promconfig.HTTPClientConfig, error) {
+	c := promconfig.HTTPClientConfig{
+		FollowRedirects: h.FollowRedirects,
+		EnableHTTP2:     h.EnableHTTP2,
+		TLSConfig:       tlsConfig(h.TLSConfig, "tls_config.key", secrets),
+	}
+	c.NoProxy, c.ProxyFromEnvironment = h.NoProxy, h.ProxyFromEnvironment
+	var err error
+	if c.ProxyURL, err = proxyURL("proxy_url", h.ProxyURL); err != nil {
+		return c, err
+	}
+	if b := h.BasicAuth; b != nil {
+		c.BasicAuth = &promconfig.BasicAuth{
+			Username:     b.Username,
+			UsernameFile: b.UsernameFile,
+			PasswordRef:  secrets.put("basic_auth.password", b.Password),
+			PasswordFile: b.PasswordFile,
+		}
+	}
+	if a := h.Authorization; a != nil {
+		c.Authorization = &promconfig.Authorization{
+			Type:            a.Type,
+			CredentialsRef:  secrets.put("authorization.credentials", a.Credentials),
+			CredentialsFile: a.CredentialsFile,
+		}
+	}
+	if o := h.OAuth2; o != nil {
+		c.OAuth2 = &promconfig.OAuth2{
+			ClientID:         o.ClientID,
+			ClientSecretRef:  secrets.put("oauth2.client_secret", o.ClientSecret),
+			ClientSecretFile: o.ClientSecretFile,
+			Scopes:           o.Scopes,
+			TokenURL:         o.TokenURL,
+			EndpointParams:   o.EndpointParams,
+			TLSConfig:        tlsConfig(o.TLSConfig, "oauth2.tls_config.key", secrets),
+		}
+		if c.OAuth2.ProxyURL, err = proxyURL("oauth2.proxy_url", o.ProxyURL); err != nil {
+			return c, err
+		}
+	}
+	return c, c.Validate()
+}
+
+func proxyURL(key, s string) (promconfig.URL, error) {
+	if s == "" {
+		return promconfig.URL{}, nil
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return promconfig.URL{}, fmt.Errorf("%s: %w", key, err)
+	}
+	return promconfig.URL{URL: u}, nil
+}
+
+func tlsConfig(t *config.TLS, keyName string, secrets secretStore) promconfig.TLSConfig {
+	if t == nil {
+		return promconfig.TLSConfig{}
+	}
+	return promconfig.TLSConfig{
+		CA:                 t.CA,
+		CAFile:             t.CAFile,
+		Cert:               t.Cert,
+		CertFile:           t.CertFile,
+		KeyRef:             secrets.put(keyName, t.Key),
+		KeyFile:            t.KeyFile,
+		ServerName:         t.ServerName,
+		InsecureSkipVerify: t.InsecureSkipVerify,
+		MinVersion:         promconfig.TLSVersions[t.MinVersion],
+		MaxVersion:         promconfig.TLSVersions[t.MaxVersion],
+	}
+}
+
+// headerTransport adds http_headers to requests. They may be credentials, so another host does not get them.
+type headerTransport struct {
+	headers map[string]config.Header
+	next    http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (h *headerTransport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if leftHost(req) {
+		return h.next.RoundTrip(req)
+	}
+	req = req.Clone(req.Context())
+	for name, header := range h.headers {
+		for _, v := range header.Values {
+			req.Header.Add(name, v)
+		}
+		for _, s := range header.Secrets {
+			v, err := s.Reveal()
+			if err != nil {
+				return nil, fmt.Errorf("http_headers %s: %w", name, err)
+			}
+			req.Header.Add(name, v)
+		}
+		for _, file := range header.Files {
+			v, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("http_headers %s: %w", name, err)
+			}
+			req.Header.Add(name, strings.TrimSpace(string(v)))
+		}
+	}
+	return h.next.RoundTrip(req)
+}
+
+// CloseIdleConnections lets http.Client close them.
+func (h *headerTransport) CloseIdleConnections() {
+	if c, ok := h.next.(interface{ CloseIdleConnections() }); ok {
+		c.CloseIdleConnections()
+	}
+}
+
+// leftHost tells whether redirects have led req away from the host that was asked first, be it for one step.
+func leftHost(req *http.Request) bool {
+	for r := req; r.Response != nil && r.Response.Request != nil; r = r.Response.Request {
+		if !strings.EqualFold(r.URL.Hostname(), r.Response.Request.URL.Hostname()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,216 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// resolve gives each series that is in the row of w a slot. It is the last step of a scrape that can fail it.
+func (p *page) resolve(w *walk) error {
+	for _, ln := range w.next {
+		if ln.kind() != plain || p.series[ln.series()].slot != noSlot {
+			continue
+		}
+		ls := w.known(ln.series())
+		slot, err := p.group.Slot(ls)
+		if err != nil {
+			return failf(failStorage, "the series %.200s cannot be stored: %w", ls, err)
+		}
+		p.given++
+		p.series[ln.series()].slot = slot
+	}
+	return nil
+}
+
+// store writes a scrape that went well, and markers for the series that it did not have any more; t is in Unix
+// milliseconds. Samples that the storage refuses are counted; an error means that it does not work.
+func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
+	p.env.metrics.drop(dropDuplicate, w.doubles)
+	p.env.metrics.drop(dropOutOfBounds, w.outOfBounds)
+	for i := range w.solo {
+		w.solo[i].Samples = w.samples[i : i+1 : i+1]
+	}
+	inRow := len(w.values)
+	w.values = append(w.values, r.list()...)
+	slots := p.slots
+	var errs [4]error
+	if p.before != nil {
+		errs[0] = p.before.end(ctx, t, w)
+		p.before = nil
+	}
+	if w.moved {
+		gone, goneLabels := p.vanished(w)
+		p.rebuild(w)
+		slots = append(p.slots[:len(p.slots):len(p.slots)], gone...)
+		for range gone {
+			w.values = append(w.values, model.Stale)
+		}
+		errs[1] = p.writeMarkers(ctx, goneLabels, t)
+	}
+	p.live = true
+	errs[2] = p.writeSolo(ctx, w.solo)
+	errs[3] = p.writeRow(t, slots, w.values, inRow)
+	return errors.Join(errs[:]...)
+}
+
+// fail writes that a scrape failed: its report, and markers for all series.
+func (p *page) fail(ctx context.Context, t int64, r report) error {
+	var ended error
+	if p.before != nil {
+		ended = p.before.end(ctx, t, nil)
+		p.before = nil
+	}
+	slots := append([]storage.Slot(nil), p.slots[len(p.slots)-len(reports):]...)
+	return errors.Join(ended, p.mark(ctx, t, slots, r.list()))
+}
+
+// retire writes that the target is gone: markers for all series and the report. The page is closed then.
+func (p *page) retire(ctx context.Context, t int64) error {
+	slots := append([]storage.Slot(nil), p.slots[len(p.slots)-len(reports):]...)
+	values := make([]float64, len(slots))
+	for i := range values {
+		values[i] = model.Stale
+	}
+	err := p.mark(ctx, t, slots, values)
+	p.close()
+	return err
+}
+
+// mark adds to a row the markers of all series that carry none, and writes it.
+func (p *page) mark(ctx context.Context, t int64, slots []storage.Slot, values []float64) error {
+	slots = append(slots, p.liveSlots()...)
+	for len(values) < len(slots) {
+		values = append(values, model.Stale)
+	}
+	var stamped []labels.Labels
+	for _, ref := range p.tracked {
+		stamped = append(stamped, p.labels[ref])
+	}
+	p.live, p.tracked = false, nil
+	return errors.Join(p.writeMarkers(ctx, stamped, t), p.writeRow(t, slots, values, 0))
+}
+
+// end ends a page whose successor has made the walk w: the series that this did not see are marked stale; all if w is
+// nil. The report series go on.
+func (p *page) end(ctx context.Context, t int64, w *walk) error {
+	goesOn := func(hash uint64) bool {
+		if w == nil {
+			return false
+		}
+		_, ok := w.newSeries[hash]
+		return ok
+	}
+	var slots []storage.Slot
+	var values []float64
+	if p.live {
+		for _, ln := range p.lines {
+			if s := p.series[ln.series()]; ln.kind() == plain && !goesOn(s.hash) {
+				slots = append(slots, s.slot)
+				values = append(values, model.Stale)
+			}
+		}
+	}
+	var stamped []labels.Labels
+	for _, ref := range p.tracked {
+		if !goesOn(p.series[ref].hash) {
+			stamped = append(stamped, p.labels[ref])
+		}
+	}
+	err := errors.Join(p.writeMarkers(ctx, stamped, t), p.writeRow(t, slots, values, 0))
+	p.close()
+	return err
+}
+
+// vanished returns the series of the last scrape that w has not seen: slots, and labels of those with timestamps.
+func (p *page) vanished(w *walk) (slots []storage.Slot, stamped []labels.Labels) {
+	if p.live {
+		for _, ln := range p.lines {
+			if s := &p.series[ln.series()]; ln.kind() == plain && s.seen != p.visit {
+				slots = append(slots, s.slot)
+			}
+		}
+	}
+	for _, ref := range p.tracked {
+		if p.series[ref].seen != p.visit {
+			stamped = append(stamped, p.labels[ref])
+		}
+	}
+	return slots, stamped
+}
+
+func (r report) list() []float64 {
+	v := r.values()
+	return v[:]
+}
+
+// writeRow writes a row, the first n values of which are samples of the target. If the storage refuses it, halves of
+// it are tried, and so on, until only what it refuses is left out.
+func (p *page) writeRow(t int64, slots []storage.Slot, values []float64, n int) error {
+	refused := 0
+	var write func(lo, hi int) error
+	write = func(lo, hi int) error {
+		if lo == hi {
+			return nil
+		}
+		err := p.group.Append(t, slots[lo:hi], values[lo:hi])
+		reason := refusalOf(err)
+		switch {
+		case err == nil, reason == "":
+			return err
+		case hi-lo > 1:
+			mid := (lo + hi) / 2
+			return errors.Join(write(lo, mid), write(mid, hi))
+		case lo < n: // else a marker or a report of a series that another target has, too: as expected
+			p.env.metrics.drop(reason, 1)
+			refused++
+		}
+		return nil
+	}
+	if err := write(0, len(slots)); err != nil {
+		return &failure{failStorage, err}
+	}
+	p.env.metrics.samples.Add(float64(n - refused))
+	return nil
+}
+
+// writeSolo writes samples that have timestamps of their own.
+func (p *page) writeSolo(ctx context.Context, batch []model.Series) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	err := p.env.storage.Append(ctx, batch)
+	stored := len(batch)
+	if reason := refusalOf(err); reason != "" {
+		refused := len(batch)
+		var part *storage.AppendError
+		if errors.As(err, &part) {
+			refused = part.Rejected
+		}
+		p.env.metrics.drop(reason, refused)
+		stored -= refused
+	} else if err != nil {
+		return &failure{failStorage, err}
+	}
+	p.env.metrics.samples.Add(float64(stored))
+	return nil
+}
+
+// writeMarkers marks series stale that are written by their labels. What the storage refuses has newer samples.
+func (p *page) writeMarkers(ctx context.Context, of []labels.Labels, t int64) error {
+	if len(of) == 0 {
+		return nil
+	}
+	batch := make([]model.Series, len(of))
+	for i, ls := range of {
+		batch[i] = model.Series{Labels: ls, Samples: []model.Sample{{T: t, V: model.Stale}}}
+	}
+	if err := p.env.storage.Append(ctx, batch); err != nil && refusalOf(err) == "" {
+		return &failure{failStorage, err}
+	}
+	return nil
+}

@@ -1,0 +1,318 @@
+package scrape
+
+import (
+	"io"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/exposition"
+	"github.com/hearth-project/hearth/core/model"
+)
+
+// walk goes over the body of one scrape with a page in hand and collects what is to be stored. The page is left as
+// it was: walks may fail half way.
+//
+// As long as each line is the one that stood at its place in the scrape before, a walk only collects values. At the
+// first line that is not, it moves: from there it looks lines up and notes which series it has seen.
+type walk struct {
+	page    *page
+	meta    *metadata
+	parser  *exposition.Parser
+	builder *labels.Builder
+	latest  int64 // Unix milliseconds; timestamps after it are too far in the future
+
+	pos    int // in page.lines: what should come next
+	moved  bool
+	values []float64 // of the plain lines
+	next   []line    // all lines so far, if moved
+
+	// Samples with timestamps of their own.
+	solo    []model.Series
+	samples []model.Sample // of solo, one each
+	tracked []uint32       // series among them whose staleness is tracked
+
+	// What the page does not know.
+	before    int                      // series of the page before the walk; new ones come after
+	fresh     []labels.Labels          // of the new series
+	learned   map[uint32]labels.Labels // of old series that have a timestamp for the first time
+	newLines  map[lineID]uint32        // what they are, as in line
+	newSeries map[uint64]uint32        // index by hash
+
+	scraped, kept, added int  // as in report
+	doubles, outOfBounds int  // samples dropped
+	over                 bool // there are more new series than sample_limit allows
+}
+
+type lineID struct {
+	hash   uint64
+	length int
+}
+
+// begin prepares a walk.
+func (w *walk) begin(p *page, meta *metadata, s *scratch, latest int64) {
+	w.page, w.meta, w.parser, w.builder, w.latest = p, meta, &s.parser, s.builder, latest
+	w.before = len(p.series)
+	if w.learned == nil {
+		w.learned, w.newLines, w.newSeries = map[uint32]labels.Labels{}, map[lineID]uint32{}, map[uint64]uint32{}
+	}
+	s.parser.SetSeed(p.env.seed)
+}
+
+// clear forgets the walk and keeps its memory.
+func (w *walk) clear() {
+	clear(w.solo)
+	clear(w.fresh)
+	clear(w.learned)
+	clear(w.newLines)
+	clear(w.newSeries)
+	*w = walk{
+		values: w.values[:0], next: w.next[:0], solo: w.solo[:0], samples: w.samples[:0], tracked: w.tracked[:0],
+		fresh: w.fresh[:0], learned: w.learned, newLines: w.newLines, newSeries: w.newSeries,
+	}
+}
+
+// read goes over the body. After an error nothing of it may be stored.
+func (w *walk) read(body []byte, f exposition.Format) error {
+	w.meta.begin()
+	defer w.meta.end()
+	w.parser.Reset(body, f)
+	w.expect()
+	for {
+		kind, err := w.parser.Next()
+		switch {
+		case err == io.EOF:
+			return nil
+		case err != nil:
+			return failf(failParse, "the exposition cannot be read as %s: %w", f, err)
+		case kind == exposition.Series:
+			if err := w.sample(f); err != nil {
+				return err
+			}
+		case kind != exposition.Comment:
+			w.meta.take(kind, w.parser)
+		}
+	}
+}
+
+// end ends a body that was read.
+func (w *walk) end() error {
+	if !w.moved && w.pos < len(w.page.lines) {
+		w.move()
+	}
+	if limit := w.page.rules.cfg.SampleLimit; limit > 0 && (w.over || len(w.values)+len(w.solo) > limit) {
+		return failf(failSampleLimit, "sample_limit exceeded: the target exposes %d samples (after metric_relabel_configs), the limit is %d", w.kept, limit)
+	}
+	return nil
+}
+
+// expect tells the parser which line should come.
+func (w *walk) expect() {
+	if w.pos < len(w.page.lines) {
+		ln := &w.page.lines[w.pos]
+		w.parser.Expect(int(ln.length), ln.hash)
+	}
+}
+
+// sample takes the current line.
+func (w *walk) sample(f exposition.Format) error {
+	w.scraped++
+	if !w.moved && w.parser.Expected() && w.page.lines[w.pos].kind() == plain {
+		if _, has := w.timestamp(); !has {
+			w.values = append(w.values, w.parser.Value())
+			w.kept++
+			w.pos++
+			w.expect()
+			return nil
+		}
+	}
+	err := w.unusual(f)
+	w.expect()
+	return err
+}
+
+func (w *walk) timestamp() (int64, bool) {
+	t, has := w.parser.Timestamp()
+	return t, has && w.page.rules.cfg.HonorTimestamps
+}
+
+// unusual takes a line that is not simply one more value of the row.
+func (w *walk) unusual(f exposition.Format) error {
+	lines := w.page.lines
+	t, has := w.timestamp()
+	hash, length := w.parser.Hash(), len(w.parser.Raw())
+	at, known := uint32(w.pos), w.parser.Expected()
+	if !known {
+		at, known = w.page.findLine(hash, length)
+	}
+	if !w.moved {
+		if known && int(at) == w.pos {
+			switch ln := lines[at]; {
+			case ln.kind() == dropped:
+				w.pos++
+				return nil
+			case ln.kind() == double && !has:
+				w.pos++
+				w.kept++
+				w.doubles++
+				return nil
+			case ln.kind() == stamped && has:
+				w.pos++
+				w.kept++
+				return w.stamp(ln.series(), t)
+			}
+		}
+		w.move()
+	}
+	ln := line{hash: hash, length: uint32(length)}
+	if known {
+		w.pos = int(at) + 1
+		ln.what = lines[at].what
+	} else {
+		var err error
+		if ln.what, err = w.unknown(lineID{hash, length}, f); err != nil {
+			return err
+		}
+	}
+	if ln.kind() == dropped {
+		w.next = append(w.next, ln)
+		return nil
+	}
+	w.kept++
+	if w.over {
+		return nil
+	}
+	ref := ln.series()
+	s := &w.page.series[ref]
+	switch {
+	case has:
+		ln.what = stamped | ref
+		if err := w.stamp(ref, t); err != nil {
+			return err
+		}
+	case s.seen == w.page.visit:
+		ln.what = double | ref
+		w.doubles++
+	default:
+		if s.slot == noSlot {
+			if _, err := w.learn(ref); err != nil {
+				return err
+			}
+		}
+		ln.what = plain | ref
+		s.seen = w.page.visit
+		w.values = append(w.values, w.parser.Value())
+	}
+	w.next = append(w.next, ln)
+	return nil
+}
+
+// move leaves the simple way: what came up to here counts as seen.
+func (w *walk) move() {
+	p := w.page
+	w.moved = true
+	p.visit++
+	w.next = append(w.next[:0], p.lines[:w.pos]...)
+	for i := range reports {
+		p.series[i].seen = p.visit
+	}
+	for _, ln := range w.next {
+		if ln.kind() == plain {
+			p.series[ln.series()].seen = p.visit
+		}
+	}
+	for _, ref := range w.tracked {
+		p.series[ref].seen = p.visit
+	}
+}
+
+// unknown finds out what a line is that the page does not have: its kind (plain or dropped) and series, as in line.
+func (w *walk) unknown(id lineID, f exposition.Format) (uint32, error) {
+	if what, ok := w.newLines[id]; ok {
+		return what, nil
+	}
+	exposed := w.parser.Labels()
+	if f == exposition.OpenMetrics && isStartTime(exposed, w.parser.MetricType()) {
+		w.newLines[id] = dropped
+		return dropped, nil
+	}
+	p := w.page
+	ls, keep, err := p.rules.labelsOf(w.builder, exposed)
+	if err != nil {
+		return 0, err
+	}
+	if !keep {
+		w.newLines[id] = dropped
+		return dropped, nil
+	}
+	hash := p.env.hash(ls)
+	ref, ok := p.findSeries(hash)
+	if !ok {
+		ref, ok = w.newSeries[hash]
+	}
+	if limit := p.rules.cfg.SampleLimit; !ok && limit > 0 && len(w.values)+len(w.solo) >= limit {
+		w.over = true // only count from here
+		return plain, nil
+	}
+	if !ok {
+		ref = uint32(len(p.series))
+		p.series = append(p.series, series{hash: hash, slot: noSlot, seen: p.visit - 1})
+		w.fresh = append(w.fresh, ls)
+		w.newSeries[hash] = ref
+		if p.before == nil || !p.before.has(hash) {
+			w.added++
+		}
+	}
+	w.newLines[id] = ref
+	return ref, nil
+}
+
+func (p *page) has(hash uint64) bool {
+	_, ok := p.findSeries(hash)
+	return ok
+}
+
+// stamp takes the current sample with its own timestamp, in Unix milliseconds.
+func (w *walk) stamp(ref uint32, t int64) error {
+	if t > w.latest {
+		w.outOfBounds++
+		return nil
+	}
+	ls, err := w.learn(ref)
+	if err != nil {
+		return err
+	}
+	w.samples = append(w.samples, model.Sample{T: t, V: w.parser.Value()})
+	w.solo = append(w.solo, model.Series{Labels: ls})
+	if w.page.rules.cfg.TrackTimestampsStaleness {
+		w.tracked = append(w.tracked, ref)
+		if w.moved {
+			w.page.series[ref].seen = w.page.visit
+		}
+	}
+	return nil
+}
+
+// learn returns the labels of the series of the current line.
+func (w *walk) learn(ref uint32) (labels.Labels, error) {
+	ls := w.known(ref)
+	if !ls.IsEmpty() {
+		return ls, nil
+	}
+	ls, _, err := w.page.rules.labelsOf(w.builder, w.parser.Labels())
+	w.learned[ref] = ls
+	return ls, err
+}
+
+// known returns the labels of a series if they are known.
+func (w *walk) known(ref uint32) labels.Labels {
+	if int(ref) >= w.before {
+		return w.fresh[int(ref)-w.before]
+	}
+	if ls, ok := w.page.labels[ref]; ok {
+		return ls
+	}
+	return w.learned[ref]
+}
+
+// undo takes back what the walk has added to the page.
+func (w *walk) undo() { w.page.series = w.page.series[:w.before] }
