@@ -1,0 +1,599 @@
+package rules
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	commonmodel "github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	upstream "github.com/prometheus/prometheus/rules"
+	upstreamstorage "github.com/prometheus/prometheus/storage"
+	upstreamdb "github.com/prometheus/prometheus/tsdb"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// The tests of this file run upstream's rule manager beside ours, on the same files and the same data, and compare
+// every sample that they write and every alert that they send.
+
+func TestEverySampleAndAlertIsUpstreams(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		steps []step
+	}{
+		{"a rule sees what an earlier one has just recorded", []step{{rules: `
+groups:
+- name: g
+  rules:
+  - {record: "a:sum", expr: "sum by (x) (in_a)"}
+  - {record: "a:twice", expr: "a:sum * 2", labels: {k: v, x: ""}}
+`, run: 3 * time.Minute, feed: feed{`in_a{x="1"}`: steady(1), `in_a{x="2"}`: steady(2)}}}},
+		{"series that vanish are marked, and come back", []step{{rules: `
+groups:
+- name: g
+  interval: 20s
+  rules: [{record: r, expr: "in_a > 1"}]
+`, run: 5 * time.Minute, feed: feed{`in_a{x="1"}`: square(time.Minute), `in_a{x="2"}`: square(90 * time.Second)}}}},
+		{"alerts wait, fire, hold on and resolve", []step{{rules: alertRules, run: 50 * time.Minute,
+			feed: feed{`in_a{x="1"}`: square(4 * time.Minute), `in_a{x="2"}`: square(11 * time.Minute), `in_a{x="3"}`: steady(5)}}}},
+		{"a scalar is a series without labels", []step{{rules: `
+groups:
+- name: g
+  rules: [{record: t, expr: "scalar(in_a) * 2"}, {record: s, expr: "scalar(in_a) + 1"}]
+`, run: 2 * time.Minute, feed: feed{`in_a`: steady(3)}}}},
+		{"an offset evaluates the past", []step{{rules: `
+groups:
+- name: g
+  query_offset: 47s
+  rules: [{record: r, expr: in_a}, {alert: A, expr: "in_a > 1", for: 1m}]
+- name: none
+  query_offset: 0s
+  rules: [{record: n, expr: in_a}]
+`, offset: 30 * time.Second, run: 8 * time.Minute, feed: feed{`in_a{x="1"}`: square(2 * time.Minute)}}}},
+		{"limits, and what breaks a rule, leave the others alone", []step{{rules: `
+groups:
+- name: g
+  limit: 1
+  rules:
+  - {record: two, expr: in_a}
+  - {alert: Two, expr: "in_a > 0"}
+  - {record: one, expr: sum(in_a)}
+  - {record: same, expr: in_a, labels: {x: "1"}}
+  - {alert: Same, expr: "in_a > 0", labels: {x: "1"}}
+  - {record: many, expr: "in_a * on () in_a"}
+  - {record: last, expr: "count(in_a)"}
+`, run: 4 * time.Minute, feed: feed{`in_a{x="1"}`: square(time.Minute), `in_a{x="2"}`: steady(2)}}}},
+		{"two rules that write one series", []step{{rules: `
+groups:
+- name: g
+  rules:
+  - {record: r, expr: "in_a{x=\"1\"}"}
+  - {record: r, expr: "in_a * 3"}
+`, run: 4 * time.Minute, feed: feed{`in_a{x="1"}`: steady(1), `in_a{x="2"}`: square(time.Minute)}}}},
+		{"a reload that changes nothing, then one that changes all", []step{
+			{rules: alertRules, run: 7 * time.Minute, feed: feed{`in_a{x="1"}`: steady(5), `in_a{x="2"}`: square(3 * time.Minute)}},
+			{rules: alertRules, run: 7 * time.Minute},
+			{rules: strings.ReplaceAll(alertRules, "for: 5m", "for: 25m"), run: 9 * time.Minute},
+			{rules: strings.ReplaceAll(alertRules, "alert: Held", "alert: Renamed"), run: 9 * time.Minute},
+			{rules: strings.ReplaceAll(alertRules, "name: alerts", "name: others"), run: 9 * time.Minute},
+			{rules: "groups: []", run: 9 * time.Minute},
+		}},
+		{"a rule moves, another one goes", []step{
+			{rules: `
+groups:
+- {name: g, rules: [{record: r, expr: in_a}, {record: gone, expr: in_a}]}
+- {name: h, rules: [{record: s, expr: in_a}]}
+`, run: 5 * time.Minute, feed: feed{`in_a{x="1"}`: steady(1)}},
+			{rules: `
+groups:
+- {name: g, rules: [{record: q, expr: in_a}, {record: r, expr: "in_a + 1"}]}
+- {name: i, interval: 30s, rules: [{record: s, expr: in_a}]}
+`, run: 6 * time.Minute},
+		}},
+		{"a restart takes up what alerts waited for", []step{
+			{rules: alertRules, run: 16 * time.Minute, feed: feed{`in_a{x="1"}`: steady(5), `in_a{x="2"}`: square(10 * time.Minute), `in_a{x="3"}`: steady(2)}},
+			{rules: alertRules, down: 12 * time.Minute, run: 70 * time.Minute},
+			{rules: alertRules, down: 2 * time.Hour, run: 60 * time.Minute},
+		}},
+		{"a reload right after a restart", []step{
+			{rules: alertRules, run: 30 * time.Minute, feed: feed{`in_a{x="1"}`: steady(5)}},
+			{rules: alertRules, down: 5 * time.Minute, run: 5 * time.Minute},
+			{rules: strings.ReplaceAll(alertRules, "limit: 0", "limit: 9"), run: 40 * time.Minute},
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) { beside(t, tt.steps) })
+	}
+}
+
+const alertRules = `
+groups:
+- name: alerts
+  limit: 0
+  labels: {team: core, severity: none}
+  rules:
+  - {alert: Now, expr: "in_a > 1"}
+  - {alert: Waits, expr: "in_a > 1", for: 5m, labels: {severity: page, where: "{{ $labels.x }}-{{ $externalLabels.region }}"}, annotations: {summary: "{{ $value }} at {{ .ExternalURL }} {{ with query \"in_a\" }}{{ . | sortByLabel \"x\" | first | value }}{{ end }}"}}
+  - {alert: Held, expr: "in_a > 1", keep_firing_for: 6m, annotations: {bad: "{{ query \"nothing\" | first | value }}"}}
+  - {alert: Long, expr: "in_a > 1", for: 40m, keep_firing_for: 3m}
+  - {record: "alerts:count", expr: "count by (alertname, alertstate) (ALERTS)"}
+`
+
+// TestRandomRulesAreUpstreams tries rules, data and reloads that nobody has thought of. Names are of one group each:
+// where a series moves to another group, upstream marks it stale in between, and we do not.
+func TestRandomRulesAreUpstreams(t *testing.T) {
+	for seed := range uint64(12) {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			r := rand.New(rand.NewPCG(seed, 1))
+			var steps []step
+			offset := time.Duration(r.IntN(2)*20) * time.Second
+			for n := range 4 {
+				s := step{rules: randomRules(r), run: time.Duration(5+r.IntN(25)) * time.Minute, offset: offset}
+				if n == 0 {
+					s.feed = feed{}
+					for i := range 4 {
+						s.feed[fmt.Sprintf(`in_a{x="%d"}`, i)] = square(time.Duration(30+r.IntN(900)) * time.Second)
+					}
+				} else if r.IntN(3) == 0 {
+					s.down = time.Duration(1+r.IntN(90)) * time.Minute
+				}
+				steps = append(steps, s)
+			}
+			beside(t, steps)
+		})
+	}
+}
+
+func randomRules(r *rand.Rand) string {
+	var b strings.Builder
+	b.WriteString("groups:\n")
+	for g := range 1 + r.IntN(3) {
+		fmt.Fprintf(&b, "- name: g%d\n  interval: %ds\n  limit: %d\n  rules:\n", g, []int{15, 60, 77}[r.IntN(3)], []int{0, 0, 3}[r.IntN(3)])
+		for range 1 + r.IntN(4) {
+			if r.IntN(2) == 0 {
+				fmt.Fprintf(&b, "  - {record: r%d_%d, expr: \"in_a > %d\", labels: {k: v%d}}\n", g, r.IntN(3), r.IntN(3), r.IntN(2))
+				continue
+			}
+			fmt.Fprintf(&b, "  - {alert: A%d_%d, expr: \"in_a > 1\", for: %ds, keep_firing_for: %ds, labels: {k: v%d}}\n",
+				g, r.IntN(3), r.IntN(4)*300, r.IntN(3)*200, r.IntN(2))
+		}
+	}
+	return b.String()
+}
+
+// step is a while under one set of rules. down is how long both managers are off before it; 0 means a reload.
+type step struct {
+	rules  string
+	feed   feed // in force until another step has one
+	offset time.Duration
+	down   time.Duration
+	run    time.Duration
+}
+
+// feed is what is measured: by series, the value at a time since the start; false means no sample.
+type feed map[string]func(time.Duration) (float64, bool)
+
+func steady(v float64) func(time.Duration) (float64, bool) {
+	return func(time.Duration) (float64, bool) { return v, true }
+}
+
+// square changes between 0 and 5 each half of the period, and has a hole in each fifth.
+func square(half time.Duration) func(time.Duration) (float64, bool) {
+	return func(since time.Duration) (float64, bool) {
+		n := since / half
+		return float64(n%2) * 5, n%5 != 4
+	}
+}
+
+// beside goes through the steps with both managers and compares what they have done after each.
+func beside(t *testing.T, steps []step) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		w := newWorld(t, start)
+		defer w.stop()
+		for i, s := range steps {
+			if s.feed != nil {
+				w.setFeed(t, s.feed)
+			}
+			if s.down > 0 {
+				w.stop()
+				time.Sleep(s.down)
+			}
+			if s.down > 0 || i == 0 {
+				w.start(t)
+			}
+			w.load(t, s)
+			time.Sleep(s.run)
+			synctest.Wait()
+			sameLines(t, fmt.Sprintf("samples after step %d", i), dump(t, w.ours, start.UnixMilli()), dumpUpstream(t, w.theirs, start.UnixMilli()))
+			sameLines(t, fmt.Sprintf("sent alerts after step %d", i), w.sent("ours"), w.sent("theirs"))
+			sameLines(t, fmt.Sprintf("status after step %d", i), ourStatus(w.manager), theirStatus(w.upstream))
+		}
+	})
+}
+
+// world is both managers with their storage and what they have sent.
+type world struct {
+	dir     string
+	started time.Time
+	ours    *memory
+	theirs  *upstreamdb.DB
+	engine  *promql.Engine
+
+	manager  *Manager
+	upstream *upstream.Manager
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+
+	mu     sync.Mutex
+	feed   map[string]labels.Labels
+	values feed
+	lines  map[string][]string
+}
+
+var externalLabels = map[string]string{"region": "eu", "team": "hidden by the rule's"}
+
+func newWorld(t *testing.T, start time.Time) *world {
+	t.Helper()
+	o := upstreamdb.DefaultOptions()
+	o.RetentionDuration = 0
+	db, err := upstreamdb.Open(t.TempDir(), slog.New(slog.DiscardHandler), nil, o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{
+		dir:     t.TempDir(),
+		started: start,
+		ours:    newMemory(),
+		theirs:  db,
+		engine:  promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, LookbackDelta: time.Minute}),
+		lines:   map[string][]string{},
+	}
+	feeding, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		w.measure(t, feeding)
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-done
+		db.Close()
+	})
+	return w
+}
+
+func (w *world) setFeed(t *testing.T, f feed) {
+	t.Helper()
+	p := parser.NewParser(parser.Options{})
+	sets := map[string]labels.Labels{}
+	for text := range f {
+		ls, err := p.ParseMetric(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sets[text] = ls
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.feed, w.values = sets, f
+}
+
+// measure writes what the feed says to both storages each 10 s.
+func (w *world) measure(t *testing.T, ctx context.Context) {
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-tick.C:
+			w.mu.Lock()
+			app := w.theirs.Appender(ctx)
+			for text, ls := range w.feed {
+				v, ok := w.values[text](now.Sub(w.started))
+				if !ok {
+					continue
+				}
+				if err := w.ours.Append(ctx, []model.Series{{Labels: ls, Samples: []model.Sample{{T: now.UnixMilli(), V: v}}}}); err != nil {
+					t.Error(err)
+				}
+				if _, err := app.Append(0, ls, now.UnixMilli(), v); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := app.Commit(); err != nil {
+				t.Error(err)
+			}
+			w.mu.Unlock()
+		}
+	}
+}
+
+// start makes both managers anew.
+func (w *world) start(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	w.cancel = cancel
+	p := parser.NewParser(parser.Options{})
+	ourQuery := upstream.EngineQueryFunc(w.engine, adapted{w.ours})
+	w.manager = NewManager(Options{
+		Query: func(ctx context.Context, expr string, at time.Time) (model.Vector, error) {
+			v, err := ourQuery(ctx, expr, at)
+			out := make(model.Vector, len(v))
+			for i, s := range v {
+				out[i] = model.VectorSample{Labels: s.Metric, Sample: model.Sample{T: s.T, V: s.F}}
+			}
+			return out, err
+		},
+		Storage: w.ours,
+		Parser:  p,
+		Notify: func(_ context.Context, alerts []*model.Alert) error {
+			for _, a := range alerts {
+				w.note("ours", a.Labels, a.Annotations, string(a.State), a.Value, a.ActiveAt, a.FiredAt, a.ResolvedAt, a.LastSentAt, a.ValidUntil, a.KeepFiringSince)
+			}
+			return nil
+		},
+	})
+	w.upstream = upstream.NewManager(&upstream.ManagerOptions{
+		QueryFunc: upstream.EngineQueryFunc(w.engine, w.theirs),
+		NotifyFunc: func(_ context.Context, _ string, alerts ...*upstream.Alert) {
+			for _, a := range alerts {
+				b := labels.NewBuilder(a.Labels) // as upstream's notifier does
+				labels.FromMap(externalLabels).Range(func(l labels.Label) {
+					if a.Labels.Get(l.Name) == "" {
+						b.Set(l.Name, l.Value)
+					}
+				})
+				w.note("theirs", b.Labels(), a.Annotations, a.State.String(), a.Value, a.ActiveAt, a.FiredAt, a.ResolvedAt, a.LastSentAt, a.ValidUntil, a.KeepFiringSince)
+			}
+		},
+		Context:                ctx,
+		Appendable:             w.theirs,
+		Queryable:              w.theirs,
+		OutageTolerance:        time.Hour,
+		ForGracePeriod:         10 * time.Minute,
+		ResendDelay:            time.Minute,
+		DefaultRuleQueryOffset: func() time.Duration { return w.offset() },
+		Parser:                 p,
+	})
+	w.running.Go(w.upstream.Run)
+	w.running.Go(func() {
+		if err := w.manager.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	synctest.Wait()
+}
+
+func (w *world) stop() {
+	if w.cancel != nil {
+		w.upstream.Stop()
+		w.cancel()
+		w.running.Wait()
+		w.cancel = nil
+	}
+	if w.ours.open != 0 {
+		panic(fmt.Sprintf("%d storage groups are still open", w.ours.open))
+	}
+}
+
+func (w *world) load(t *testing.T, s step) {
+	t.Helper()
+	w.mu.Lock()
+	w.values["offset"] = steady(s.offset.Seconds())
+	w.mu.Unlock()
+	path := filepath.Join(w.dir, "rules.yml")
+	if err := os.WriteFile(path, []byte(s.rules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := &config.Config{RuleFiles: []string{filepath.Join(w.dir, "*.yml")}}
+	cfg.Global.EvaluationInterval = config.Duration(time.Minute)
+	cfg.Global.RuleQueryOffset = config.Duration(s.offset)
+	cfg.Global.ExternalLabels = externalLabels
+	if err := w.manager.ApplyConfig(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.upstream.Update(time.Minute, []string{path}, labels.FromMap(externalLabels), "", nil); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) offset() time.Duration {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if f := w.values["offset"]; f != nil {
+		s, _ := f(0)
+		return time.Duration(s * float64(time.Second))
+	}
+	return 0
+}
+
+func (w *world) note(who string, ls, annotations labels.Labels, state string, v float64, times ...time.Time) {
+	line := fmt.Sprint(time.Since(w.started), ls, annotations, state, v)
+	for _, t := range times {
+		if !t.IsZero() {
+			line += fmt.Sprint(" ", t.Sub(w.started))
+		} else {
+			line += " -"
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lines[who] = append(w.lines[who], line)
+}
+
+func (w *world) sent(who string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	out := slices.Clone(w.lines[who])
+	slices.Sort(out)
+	return out
+}
+
+func ourStatus(m *Manager) (out []string) {
+	for _, g := range m.Groups() {
+		out = append(out, fmt.Sprintln(g.File, g.Name, g.Interval, g.QueryOffset, g.Limit, g.LastEvaluation))
+		for _, r := range g.Rules {
+			out = append(out, fmt.Sprintln(g.Name, r.Name, r.Labels, r.Expr, r.Health, r.LastEvaluation))
+			if r.Alerting {
+				out[len(out)-1] += fmt.Sprintln(r.Annotations, r.For, r.KeepFiringFor, r.State)
+			}
+			for _, a := range r.Alerts {
+				out = append(out, fmt.Sprintln(g.Name, r.Name, a.Labels, a.Annotations, a.State, a.Value, a.ActiveAt, a.KeepFiringSince))
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func theirStatus(m *upstream.Manager) (out []string) {
+	for _, g := range m.RuleGroups() {
+		out = append(out, fmt.Sprintln(g.File(), g.Name(), g.Interval(), g.QueryOffset(), g.Limit(), g.GetLastEvaluation()))
+		for _, r := range g.Rules() {
+			out = append(out, fmt.Sprintln(g.Name(), r.Name(), r.Labels(), r.Query(), r.Health(), r.GetEvaluationTimestamp()))
+			if a, ok := r.(*upstream.AlertingRule); ok {
+				out[len(out)-1] += fmt.Sprintln(a.Annotations(), a.HoldDuration(), a.KeepFiringFor(), a.State())
+				for _, a := range a.ActiveAlerts() {
+					out = append(out, fmt.Sprintln(g.Name(), r.Name(), a.Labels, a.Annotations, a.State, a.Value, a.ActiveAt, a.KeepFiringSince))
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func sameLines(t *testing.T, what string, ours, theirs []string) {
+	t.Helper()
+	for i := range max(len(ours), len(theirs)) {
+		a, b := "nothing", "nothing"
+		if i < len(ours) {
+			a = ours[i]
+		}
+		if i < len(theirs) {
+			b = theirs[i]
+		}
+		if a != b {
+			t.Fatalf("%s: line %d of %d and %d:\nours   %s\ntheirs %s", what, i, len(ours), len(theirs), a, b)
+		}
+	}
+}
+
+func dumpUpstream(t *testing.T, db *upstreamdb.DB, start int64) []string {
+	t.Helper()
+	q, err := db.Querier(0, 1<<62)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer q.Close()
+	set := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchNotRegexp, commonmodel.MetricNameLabel, "in_.*"))
+	var out []string
+	for set.Next() {
+		var samples []model.Sample
+		it := set.At().Iterator(nil)
+		for it.Next() == chunkenc.ValFloat {
+			ts, v := it.At()
+			samples = append(samples, model.Sample{T: ts, V: v})
+		}
+		if it.Err() != nil {
+			t.Fatal(it.Err())
+		}
+		out = append(out, line(set.At().Labels(), samples, start))
+	}
+	if set.Err() != nil {
+		t.Fatal(set.Err())
+	}
+	slices.Sort(out)
+	return out
+}
+
+// adapted lets upstream's engine read a storage of ours.
+type adapted struct{ storage.Queryable }
+
+func (a adapted) Querier(mint, maxt int64) (upstreamstorage.Querier, error) {
+	q, err := a.Queryable.Querier(mint, maxt)
+	return adaptedQuerier{q, mint, maxt}, err
+}
+
+type adaptedQuerier struct {
+	storage.Querier
+	mint, maxt int64
+}
+
+func (q adaptedQuerier) Select(ctx context.Context, sorted bool, _ *upstreamstorage.SelectHints, ms ...*labels.Matcher) upstreamstorage.SeriesSet {
+	groups, err := q.Querier.Select(ctx, q.mint, q.maxt, ms...)
+	if err != nil {
+		return upstreamstorage.ErrSeriesSet(err)
+	}
+	var all []upstreamstorage.Series
+	for _, c := range groups {
+		for i := range c.Len() {
+			lo, hi := c.Rows(i)
+			values, err := c.Values(i, lo, hi, nil)
+			if err != nil {
+				return upstreamstorage.ErrSeriesSet(err)
+			}
+			var samples []chunks.Sample
+			for j, v := range values {
+				if !storage.IsAbsent(v) {
+					samples = append(samples, point{c.Times()[lo+j], v})
+				}
+			}
+			all = append(all, upstreamstorage.NewListSeries(c.Labels(i), samples))
+		}
+	}
+	slices.SortFunc(all, func(a, b upstreamstorage.Series) int { return labels.Compare(a.Labels(), b.Labels()) })
+	return &seriesSet{all: all, at: -1}
+}
+
+func (adaptedQuerier) LabelNames(context.Context, *upstreamstorage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return nil, nil, errors.ErrUnsupported
+}
+
+func (adaptedQuerier) LabelValues(context.Context, string, *upstreamstorage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error) {
+	return nil, nil, errors.ErrUnsupported
+}
+
+type seriesSet struct {
+	all []upstreamstorage.Series
+	at  int
+}
+
+func (s *seriesSet) Next() bool                        { s.at++; return s.at < len(s.all) }
+func (s *seriesSet) At() upstreamstorage.Series        { return s.all[s.at] }
+func (s *seriesSet) Err() error                        { return nil }
+func (s *seriesSet) Warnings() annotations.Annotations { return nil }
+
+// point is a float sample as upstream's storage has it.
+type point struct {
+	t int64
+	v float64
+}
+
+func (p point) T() int64                      { return p.t }
+func (p point) ST() int64                     { return 0 }
+func (p point) F() float64                    { return p.v }
+func (p point) H() *histogram.Histogram       { return nil }
+func (p point) FH() *histogram.FloatHistogram { return nil }
+func (p point) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
+func (p point) Copy() chunks.Sample           { return p }
