@@ -72,8 +72,9 @@ type world struct {
 	disk  *vfs.Mem
 	logs  *logbook
 
-	manager *Manager
-	stop    func()
+	registry *prometheus.Registry
+	manager  *Manager
+	stop     func()
 
 	mu     sync.Mutex
 	mails  []mail
@@ -99,13 +100,14 @@ func in(t *testing.T, text string, f func(t *testing.T, w *world)) {
 // start runs a new Manager on the disk.
 func (w *world) start(text string) {
 	w.t.Helper()
+	w.registry = prometheus.NewPedanticRegistry()
 	m, err := New(Options{
 		Dir:         "data/alert",
 		FS:          w.disk,
 		Notifiers:   w.open,
 		ExternalURL: &url.URL{Scheme: "http", Host: "hearth.example"},
 		Logger:      slog.New(slog.NewTextHandler(w.logs, nil)),
-		Registerer:  prometheus.NewPedanticRegistry(),
+		Registerer:  w.registry,
 	})
 	if err != nil {
 		w.t.Fatal(err)

@@ -17,8 +17,8 @@ type receiver struct {
 	notifiers []*opened // as in cfg
 }
 
-// open opens what the receivers in use need. A notifier of before whose settings are the same is taken over, with
-// the rest that its receiver asked for. On an error everything is as it was.
+// openReceivers opens what the receivers in use need. A notifier of before whose settings are the same is taken over,
+// with the pause that its receiver asked for. On an error everything is as it was.
 func (m *Manager) openReceivers(cfg *config.Config, used map[string]bool, before []*opened) ([]*receiver, error) {
 	var list []*receiver
 	var fresh []*opened

@@ -66,13 +66,13 @@ func (m *Manager) Run(ctx context.Context) error {
 
 	m.applyMu.Lock()
 	defer m.applyMu.Unlock()
-	m.mu.Lock()
-	m.mu.state = closed
-	m.mu.Unlock()
 	plan, flow, _, _ := m.current()
 	if flow != nil {
 		flow.stop()
 	}
+	m.mu.Lock()
+	m.mu.state = closed
+	m.mu.Unlock()
 	var errs []error
 	for _, s := range m.stores() {
 		if _, err := s.rewrite(); err != nil {
