@@ -1,0 +1,128 @@
+package exec
+
+import (
+	"math"
+
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/hearth-project/hearth/core/promql/fn"
+	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// fold aggregates by sum, avg, min, max, count, group, stddev or stdvar: each column goes into its group as it comes,
+// and nothing of a series is kept.
+func fold(a *plan.Aggregate, of operator, n int) operator {
+	return &held{compute: func(q *query) (*matrix, error) {
+		ss, err := of.open(q)
+		if err != nil {
+			return nil, err
+		}
+		g := newGrouping(ss, a, a.Grouping)
+		folds := make([]fn.Fold, len(g.groups))
+		err = of.run(q, func(i int, col []float64) error {
+			f := folds[g.of[i]]
+			if f == nil {
+				if err := q.charge(n * fn.FoldCells(a.Op)); err != nil {
+					return err
+				}
+				f = fn.NewFold(a.Op, n)
+				folds[g.of[i]] = f
+			}
+			f.Add(col)
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		m := &matrix{}
+		for i, f := range folds {
+			if f == nil {
+				continue
+			}
+			q.release(n * (fn.FoldCells(a.Op) - 1))
+			if col := f.Result(); !empty(col) {
+				m.series = append(m.series, g.groups[i])
+				m.cols = append(m.cols, col)
+			}
+		}
+		return m, nil
+	}}
+}
+
+// quantile aggregates by quantile. It needs all values of a group at once.
+func quantile(a *plan.Aggregate, of operator, param scalar) operator {
+	return &held{compute: func(q *query) (*matrix, error) {
+		qs, err := param.eval(q)
+		if err != nil {
+			return nil, err
+		}
+		in, err := collect(q, of)
+		if err != nil {
+			return nil, err
+		}
+		b := boundsOf(qs)
+		if b.nan {
+			q.annotate(annotations.NewInvalidQuantileWarning(math.NaN(), a.Param.Pos()))
+		}
+		if b.max > 1 {
+			q.annotate(annotations.NewInvalidQuantileWarning(b.max, a.Param.Pos()))
+		}
+		if b.min < 0 {
+			q.annotate(annotations.NewInvalidQuantileWarning(b.min, a.Param.Pos()))
+		}
+		g := newGrouping(in.series, a, a.Grouping)
+		members := make([][][]float64, len(g.groups))
+		for i, col := range in.cols {
+			members[g.of[i]] = append(members[g.of[i]], col)
+		}
+		m := &matrix{}
+		var buf []float64
+		for i, cols := range members {
+			out, err := q.column(len(qs))
+			if err != nil {
+				return nil, err
+			}
+			for k := range out {
+				if buf = present(buf[:0], cols, k); len(buf) == 0 {
+					out[k] = storage.Absent
+				} else {
+					out[k] = fn.Quantile(qs[k], buf)
+				}
+			}
+			m.series = append(m.series, g.groups[i])
+			m.cols = append(m.cols, out)
+		}
+		in.release(q)
+		return m, nil
+	}}
+}
+
+// present appends the values that columns have at step k.
+func present(dst []float64, cols [][]float64, k int) []float64 {
+	for _, col := range cols {
+		if !storage.IsAbsent(col[k]) {
+			dst = append(dst, col[k])
+		}
+	}
+	return dst
+}
+
+// bounds is what the values of a parameter over all steps lie between. With NaN among them, min and max are NaN too.
+type bounds struct {
+	min, max float64
+	nan      bool
+}
+
+func boundsOf(col []float64) bounds {
+	b := bounds{math.MaxFloat64, -math.MaxFloat64, false}
+	for _, x := range col {
+		b.min, b.max = math.Min(b.min, x), math.Max(b.max, x)
+		b.nan = b.nan || math.IsNaN(x)
+	}
+	return b
+}
+
+// isFold tells whether op is aggregated by fold.
+func isFold(op parser.ItemType) bool { return fn.FoldCells(op) > 0 }

@@ -1,0 +1,202 @@
+package exec
+
+import (
+	"math"
+	"strconv"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/hearth-project/hearth/core/promql/fn"
+	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// classic is the classic histograms among the series of a vector: those that differ only in the label le.
+type classic struct {
+	hists []hist
+	buf   []fn.Bucket
+}
+
+type hist struct {
+	series series // without le
+	upper  []float64
+	counts [][]float64
+}
+
+// newClassic groups the series of m. A series whose le is not a number is remarked on and left out.
+func newClassic(q *query, m *matrix, arg plan.Node) *classic {
+	c := &classic{}
+	at := map[string]int{}
+	var key []byte
+	for i := range m.series {
+		s := m.series[i]
+		ls := s.metric()
+		le := ls.Get(labels.BucketLabel)
+		upper, err := strconv.ParseFloat(le, 64)
+		if err != nil {
+			name := ""
+			if q.delayed {
+				name = ls.Get(labels.MetricName)
+			}
+			q.annotate(annotations.NewBadBucketLabelWarning(name, le, arg.Pos()))
+			continue
+		}
+		key = ls.BytesWithoutLabels(key, labels.BucketLabel)
+		n, ok := at[string(key)]
+		if !ok {
+			n = len(c.hists)
+			at[string(key)] = n
+			bare := labels.NewBuilder(ls).Del(labels.BucketLabel).Labels()
+			c.hists = append(c.hists, hist{series: series{labels: bare, drop: s.drop}})
+		}
+		h := &c.hists[n]
+		h.upper = append(h.upper, upper)
+		h.counts = append(h.counts, m.cols[i])
+	}
+	return c
+}
+
+// buckets returns the buckets of h at step k. They are overwritten by the next call.
+func (c *classic) buckets(h *hist, k int) []fn.Bucket {
+	c.buf = c.buf[:0]
+	for i, counts := range h.counts {
+		if !storage.IsAbsent(counts[k]) {
+			c.buf = append(c.buf, fn.Bucket{Upper: h.upper[i], Count: counts[k]})
+		}
+	}
+	return c.buf
+}
+
+// each computes a column for every histogram: f of its buckets at each step where it has some.
+func (c *classic) each(q *query, n int, out *matrix, f func(h *hist, b []fn.Bucket, k int) float64, label func(labels.Labels) labels.Labels) error {
+	for i := range c.hists {
+		if err := q.ctx.Err(); err != nil {
+			return err
+		}
+		h := &c.hists[i]
+		col, err := q.column(n)
+		if err != nil {
+			return err
+		}
+		for k := range col {
+			if b := c.buckets(h, k); len(b) > 0 {
+				col[k] = f(h, b, k)
+			} else {
+				col[k] = storage.Absent
+			}
+		}
+		s := unnamed(q, []series{h.series})[0]
+		if label != nil {
+			s = series{labels: label(s.metric()), drop: s.drop}
+		}
+		out.series = append(out.series, s)
+		out.cols = append(out.cols, col)
+	}
+	return nil
+}
+
+// histogramQuantiles is histogram_quantile and histogram_quantiles: params are the quantiles, and label, if not empty,
+// is where the result tells which one it is.
+func histogramQuantiles(of operator, arg plan.Node, label string, params []scalar, paramNodes []plan.Node, g plan.Grid) operator {
+	return &held{compute: func(q *query) (*matrix, error) {
+		qs, err := scalars(q, params)
+		if err != nil {
+			return nil, err
+		}
+		in, err := collect(q, of)
+		if err != nil {
+			return nil, err
+		}
+		c := newClassic(q, in, arg)
+		out := &matrix{}
+		for p, col := range qs {
+			for _, x := range col {
+				if err := invalidQuantile(x, paramNodes[p]); err != nil {
+					q.annotate(err)
+				}
+			}
+			f := func(h *hist, b []fn.Bucket, k int) float64 {
+				v, forced := fn.BucketQuantile(col[k], b)
+				if forced != nil {
+					name := ""
+					if q.delayed {
+						name = h.series.labels.Get(labels.MetricName)
+					}
+					q.annotate(annotations.NewHistogramQuantileForcedMonotonicityInfo(name, arg.Pos(), g.At(k), forced.Min, forced.Max, forced.Diff))
+				}
+				return v
+			}
+			if label == "" {
+				if err := c.each(q, g.N, out, f, nil); err != nil {
+					return nil, err
+				}
+				continue
+			}
+			if err := c.labelled(q, g.N, out, f, label, col); err != nil {
+				return nil, err
+			}
+		}
+		in.release(q)
+		return joined(q, out.nonEmpty(q), false)
+	}}
+}
+
+// labelled is each with the quantile of each step in a label: a series for each value the parameter takes.
+func (c *classic) labelled(q *query, n int, out *matrix, f func(*hist, []fn.Bucket, int) float64, label string, param []float64) error {
+	done := map[uint64]bool{}
+	for _, p := range param {
+		bits := math.Float64bits(p)
+		if done[bits] {
+			continue
+		}
+		done[bits] = true
+		text := "NaN"
+		if p == p {
+			text = labels.FormatOpenMetricsFloat(p)
+		}
+		at := func(h *hist, b []fn.Bucket, k int) float64 {
+			if math.Float64bits(param[k]) != bits {
+				return storage.Absent
+			}
+			return f(h, b, k)
+		}
+		set := func(ls labels.Labels) labels.Labels { return labels.NewBuilder(ls).Set(label, text).Labels() }
+		if err := c.each(q, n, out, at, set); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// histogramFraction is histogram_fraction(lower, upper, v).
+func histogramFraction(of operator, arg plan.Node, lower, upper scalar, n int) operator {
+	return &held{compute: func(q *query) (*matrix, error) {
+		bounds, err := scalars(q, []scalar{lower, upper})
+		if err != nil {
+			return nil, err
+		}
+		in, err := collect(q, of)
+		if err != nil {
+			return nil, err
+		}
+		c := newClassic(q, in, arg)
+		out := &matrix{}
+		err = c.each(q, n, out, func(_ *hist, b []fn.Bucket, k int) float64 {
+			return fn.BucketFraction(bounds[0][k], bounds[1][k], b)
+		}, nil)
+		if err != nil {
+			return nil, err
+		}
+		in.release(q)
+		return joined(q, out.nonEmpty(q), false)
+	}}
+}
+
+// invalidQuantile remarks on a quantile that is not one.
+func invalidQuantile(x float64, arg plan.Node) error {
+	if math.IsNaN(x) || x < 0 || x > 1 {
+		return annotations.NewInvalidQuantileWarning(x, arg.Pos())
+	}
+	return nil
+}

@@ -1,0 +1,114 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/util/annotations"
+
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// ErrTooManySamples is a query that would hold more than it may.
+var ErrTooManySamples = errors.New("query processing would load too many samples into memory in query execution")
+
+var errSameLabels = errors.New("vector cannot contain metrics with the same labelset")
+
+const (
+	cellsPerSample = 2 // a sample is 16 bytes in upstream's accounts; a cell of a column is 8
+	seriesCells    = 2 // charged for each selected series: where it is and its labels
+)
+
+// query is one evaluation: its limits, what it holds, what it has read, what it has to remark.
+type query struct {
+	ctx     context.Context
+	delayed bool // names are removed at the end
+
+	budget, used, peak int   // cells
+	samples            int64 // read, counted for each step that looks at them
+
+	scans      []*selection
+	byKey      map[string]*selection
+	mint, maxt int64
+
+	annos annotations.Annotations
+}
+
+func newQuery(ctx context.Context, maxSamples int, delayed bool) *query {
+	return &query{
+		ctx: ctx, delayed: delayed, budget: maxSamples * cellsPerSample, byKey: map[string]*selection{},
+		mint: math.MaxInt64, maxt: math.MinInt64,
+	}
+}
+
+// charge takes cells from the budget, before they are allocated.
+func (q *query) charge(cells int) error {
+	q.used += cells
+	q.peak = max(q.peak, q.used)
+	if q.used > q.budget {
+		return ErrTooManySamples
+	}
+	return nil
+}
+
+func (q *query) release(cells int) { q.used -= cells }
+
+// column allocates a column of n steps. Its content is undefined.
+func (q *query) column(n int) ([]float64, error) {
+	if err := q.charge(n); err != nil {
+		return nil, err
+	}
+	return make([]float64, n), nil
+}
+
+// holes allocates a column of n steps without values.
+func (q *query) holes(n int) ([]float64, error) {
+	col, err := q.column(n)
+	fill(col, storage.Absent)
+	return col, err
+}
+
+func (q *query) annotate(err error) { q.annos.Add(err) }
+
+// selection is the series of one selector over a time range, shared by all scans of the query that ask for the same.
+type selection struct {
+	mint, maxt int64
+	matchers   []*labels.Matcher
+	src        *source // after resolve
+}
+
+// register plans to select what ms match in mint..maxt. It must come before open.
+func (q *query) register(mint, maxt int64, ms []*labels.Matcher) *selection {
+	q.mint, q.maxt = min(q.mint, mint), max(q.maxt, maxt)
+	var key strings.Builder
+	fmt.Fprint(&key, mint, maxt)
+	for _, m := range ms {
+		key.WriteByte(0xff)
+		key.WriteString(m.String())
+	}
+	s := q.byKey[key.String()]
+	if s == nil {
+		s = &selection{mint: mint, maxt: maxt, matchers: ms}
+		q.byKey[key.String()] = s
+		q.scans = append(q.scans, s)
+	}
+	return s
+}
+
+// open selects the series of all registered selections. The querier must stay open as long as q runs.
+func (q *query) open(from storage.Querier) error {
+	for _, s := range q.scans {
+		cols, err := from.Select(q.ctx, s.mint, s.maxt, s.matchers...)
+		if err != nil {
+			return fmt.Errorf("expanding series: %w", err)
+		}
+		if s.src, err = newSource(q, cols); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,239 @@
+package exec
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// ranked is topk, bottomk and limitk: of each group some series, at each step chosen anew, with their own labels. Only
+// what is chosen is kept.
+type ranked struct {
+	*plan.Aggregate
+	of    operator
+	param scalar
+	n     int
+
+	k []float64 // the parameter at each step
+}
+
+func rank(a *plan.Aggregate, of operator, param scalar, n int) operator {
+	op := &ranked{Aggregate: a, of: of, param: param, n: n}
+	return &held{compute: op.matrix}
+}
+
+func (op *ranked) matrix(q *query) (*matrix, error) {
+	var err error
+	if op.k, err = op.param.eval(q); err != nil {
+		return nil, err
+	}
+	ss, err := op.of.open(q)
+	if err != nil {
+		return nil, err
+	}
+	nothing, bad := op.check()
+	g := newGrouping(ss, op.Aggregate, op.Grouping)
+	all := make([]*heaps, len(g.groups))
+	err = op.of.run(q, func(i int, col []float64) error {
+		if nothing || bad != nil {
+			return nil
+		}
+		h := all[g.of[i]]
+		if h == nil {
+			if h, err = op.newHeaps(q, g.size[g.of[i]]); err != nil {
+				return err
+			}
+			all[g.of[i]] = h
+		}
+		h.add(i, col)
+		return nil
+	})
+	if err != nil || bad != nil {
+		return nil, cmp.Or(err, bad)
+	}
+	if op.n == 1 {
+		return op.inOrder(q, ss, all)
+	}
+	return op.bySeries(q, ss, all)
+}
+
+// check looks at the parameter. nothing tells that no series can be chosen at any step.
+func (op *ranked) check() (nothing bool, err error) {
+	b := boundsOf(op.k)
+	switch {
+	case b.max < 1:
+		return true, nil
+	case b.nan:
+		return false, errors.New("Parameter value is NaN") //nolint:staticcheck // upstream's words
+	case b.min <= math.MinInt64:
+		return false, fmt.Errorf("Scalar value %v underflows int64", b.min) //nolint:staticcheck // upstream's words
+	case b.max >= maxInt64:
+		return false, fmt.Errorf("Scalar value %v overflows int64", b.max) //nolint:staticcheck // upstream's words
+	}
+	return false, nil
+}
+
+// maxInt64 is the largest float64 that is an int64.
+const maxInt64 = 9223372036854774784
+
+// heaps keeps for each step of one group the series chosen so far, as a heap whose root is the first to go. The heaps
+// are those of container/heap, so that among equals the same ones stay as upstream's.
+type heaps struct {
+	op    parser.ItemType
+	limit []int // how many are chosen, at each step
+	room  int   // for each step in items
+	items []item
+	size  []int32
+}
+
+type item struct {
+	v float64
+	i int32 // series
+}
+
+const itemCells = 2
+
+func (op *ranked) newHeaps(q *query, members int) (*heaps, error) {
+	h := &heaps{op: op.Op, size: make([]int32, op.n), limit: make([]int, op.n)}
+	for k, x := range op.k {
+		h.limit[k] = max(0, int(min(int64(x), int64(members))))
+		h.room = max(h.room, h.limit[k])
+	}
+	if err := q.charge(op.n * (h.room*itemCells + 2)); err != nil {
+		return nil, err
+	}
+	h.items = make([]item, op.n*h.room)
+	return h, nil
+}
+
+// before tells whether x goes before y.
+func (h *heaps) before(x, y float64) bool {
+	if h.op == parser.BOTTOMK {
+		return x != x || x > y
+	}
+	return x != x || x < y
+}
+
+// add offers series i.
+func (h *heaps) add(i int, col []float64) {
+	for k, x := range col {
+		if storage.IsAbsent(x) || h.limit[k] == 0 {
+			continue
+		}
+		n := int(h.size[k])
+		heap := h.items[k*h.room:]
+		if n < h.limit[k] {
+			h.push(k, item{x, int32(i)})
+			continue
+		}
+		root := heap[0].v
+		if h.op == parser.LIMITK || !h.before(root, x) || root != root && x != x {
+			continue
+		}
+		heap[0] = item{x, int32(i)}
+		h.down(heap[:n])
+	}
+}
+
+func (h *heaps) push(k int, it item) {
+	heap := h.items[k*h.room:]
+	j := int(h.size[k])
+	heap[j] = it
+	h.size[k]++
+	for j > 0 {
+		up := (j - 1) / 2
+		if !h.before(heap[j].v, heap[up].v) {
+			break
+		}
+		heap[up], heap[j] = heap[j], heap[up]
+		j = up
+	}
+}
+
+func (h *heaps) down(heap []item) {
+	for j := 0; ; {
+		child := 2*j + 1
+		if child >= len(heap) {
+			return
+		}
+		if r := child + 1; r < len(heap) && h.before(heap[r].v, heap[child].v) {
+			child = r
+		}
+		if !h.before(heap[child].v, heap[j].v) {
+			return
+		}
+		heap[j], heap[child] = heap[child], heap[j]
+		j = child
+	}
+}
+
+// inOrder returns what was chosen at the only step, group by group, the first in rank first.
+func (op *ranked) inOrder(q *query, ss []series, all []*heaps) (*matrix, error) {
+	m := &matrix{}
+	for _, h := range all {
+		if h == nil {
+			continue
+		}
+		chosen := h.items[:h.size[0]]
+		if op.Op != parser.LIMITK && len(chosen) > 1 {
+			sort.Sort(sort.Reverse(byRank{h, chosen}))
+		}
+		for _, it := range chosen {
+			col, err := q.column(1)
+			if err != nil {
+				return nil, err
+			}
+			col[0] = it.v
+			m.series = append(m.series, ss[it.i])
+			m.cols = append(m.cols, col)
+		}
+	}
+	return m, nil
+}
+
+type byRank struct {
+	h     *heaps
+	items []item
+}
+
+func (b byRank) Len() int           { return len(b.items) }
+func (b byRank) Swap(i, j int)      { b.items[i], b.items[j] = b.items[j], b.items[i] }
+func (b byRank) Less(i, j int) bool { return b.h.before(b.items[i].v, b.items[j].v) }
+
+// bySeries returns the chosen series in their order, each with a value where it was chosen.
+func (op *ranked) bySeries(q *query, ss []series, all []*heaps) (*matrix, error) {
+	cols := make([][]float64, len(ss))
+	for _, h := range all {
+		if h == nil {
+			continue
+		}
+		for k, n := range h.size {
+			for _, it := range h.items[k*h.room:][:n] {
+				if cols[it.i] == nil {
+					col, err := q.holes(op.n)
+					if err != nil {
+						return nil, err
+					}
+					cols[it.i] = col
+				}
+				cols[it.i][k] = it.v
+			}
+		}
+		q.release(op.n * (h.room*itemCells + 2))
+	}
+	m := &matrix{}
+	for i, col := range cols {
+		if col != nil {
+			m.series = append(m.series, ss[i])
+			m.cols = append(m.cols, col)
+		}
+	}
+	return m, nil
+}

@@ -1,0 +1,174 @@
+package fn
+
+import (
+	"math"
+
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// The functions that end in _over_time.
+
+// Sum computes sum_over_time.
+var sumOverTime = perWindow(func(_ []int64, v []float64) float64 {
+	var sum, c float64
+	for _, x := range v {
+		sum, c = Add(x, sum, c)
+	}
+	if isInf(sum) {
+		return sum
+	}
+	return sum + c
+})
+
+var avgOverTime = perWindow(func(_ []int64, v []float64) float64 { return Mean(v) })
+
+// Mean is the mean of values, of which there is at least one: the compensated sum divided, or once that overflows, the
+// mean updated value by value.
+func Mean(v []float64) float64 {
+	sum, c := v[0], 0.0
+	for i := 1; i < len(v); i++ {
+		s, nc := Add(v[i], sum, c)
+		if isInf(s) {
+			return meanFrom(v, i, sum, c)
+		}
+		sum, c = s, nc
+	}
+	n := float64(len(v))
+	return sum/n + c/n
+}
+
+// meanFrom continues a mean incrementally with v[i], given the sum of the values before it.
+func meanFrom(v []float64, i int, sum, c float64) float64 {
+	mean := sum / float64(i)
+	c /= float64(i)
+	for ; i < len(v); i++ {
+		n := float64(i + 1)
+		q := float64(i) / n
+		mean, c = Add(v[i]/n, q*mean, q*c)
+	}
+	return mean + c
+}
+
+func countOverTime(w *Window, _ []float64, _ [][]float64, out []float64) {
+	for k := range out {
+		if n := w.Hi[k] - w.Lo[k]; n > 0 {
+			out[k] = float64(n)
+		} else {
+			out[k] = storage.Absent
+		}
+	}
+}
+
+func presentOverTime(w *Window, _ []float64, _ [][]float64, out []float64) {
+	for k := range out {
+		if w.Hi[k] > w.Lo[k] {
+			out[k] = 1
+		} else {
+			out[k] = storage.Absent
+		}
+	}
+}
+
+func lastOverTime(w *Window, v []float64, _ [][]float64, out []float64) {
+	for k := range out {
+		if hi := w.Hi[k]; hi > w.Lo[k] {
+			out[k] = v[hi-1]
+		} else {
+			out[k] = storage.Absent
+		}
+	}
+}
+
+var (
+	firstOverTime = perWindow(func(_ []int64, v []float64) float64 { return v[0] })
+	tsOfFirst     = perWindow(func(t []int64, _ []float64) float64 { return seconds(t[0]) })
+	tsOfLast      = perWindow(func(t []int64, _ []float64) float64 { return seconds(t[len(t)-1]) })
+)
+
+var maxOverTime = perWindow(func(_ []int64, v []float64) float64 {
+	m := v[0]
+	for _, x := range v {
+		if x > m || isNaN(m) {
+			m = x
+		}
+	}
+	return m
+})
+
+var minOverTime = perWindow(func(_ []int64, v []float64) float64 {
+	m := v[0]
+	for _, x := range v {
+		if x < m || isNaN(m) {
+			m = x
+		}
+	}
+	return m
+})
+
+var tsOfMax = perWindow(func(t []int64, v []float64) float64 {
+	at := 0
+	for i, x := range v {
+		if x >= v[at] || isNaN(v[at]) {
+			at = i
+		}
+	}
+	return seconds(t[at])
+})
+
+var tsOfMin = perWindow(func(t []int64, v []float64) float64 {
+	at := 0
+	for i, x := range v {
+		if x <= v[at] || isNaN(v[at]) {
+			at = i
+		}
+	}
+	return seconds(t[at])
+})
+
+// variance is Welford's, compensated.
+func variance(v []float64) float64 {
+	var n, mean, cMean, aux, cAux float64
+	for _, x := range v {
+		n++
+		delta := x - (mean + cMean)
+		mean, cMean = Add(delta/n, mean, cMean)
+		aux, cAux = Add(delta*(x-(mean+cMean)), aux, cAux)
+	}
+	return (aux + cAux) / n
+}
+
+var (
+	stdvarOverTime = perWindow(func(_ []int64, v []float64) float64 { return variance(v) })
+	stddevOverTime = perWindow(func(_ []int64, v []float64) float64 { return math.Sqrt(variance(v)) })
+)
+
+func quantileOverTime(w *Window, v []float64, args [][]float64, out []float64) {
+	var buf []float64
+	for k := range out {
+		lo, hi := w.Lo[k], w.Hi[k]
+		if lo == hi {
+			out[k] = storage.Absent
+			continue
+		}
+		buf = append(buf[:0], v[lo:hi]...)
+		out[k] = Quantile(args[0][k], buf)
+	}
+}
+
+// madOverTime is the median absolute deviation from the median.
+func madOverTime(w *Window, v []float64, _ [][]float64, out []float64) {
+	var buf []float64
+	perWindow(func(_ []int64, v []float64) float64 {
+		buf = append(buf[:0], v...)
+		for _, x := range buf {
+			if isNaN(x) {
+				return math.NaN()
+			}
+		}
+		median := Quantile(0.5, buf)
+		for i, x := range buf {
+			buf[i] = math.Abs(x - median)
+		}
+		return Quantile(0.5, buf)
+	})(w, v, nil, out)
+}

@@ -1,0 +1,36 @@
+package fn
+
+// Range returns the function name of range vectors, for windows of the given width in seconds.
+func Range(name string, width float64) (f RangeFunc, ok bool) {
+	switch name {
+	case "rate":
+		return Rate(width), true
+	case "increase":
+		return Increase(width), true
+	case "delta":
+		return Delta(width), true
+	case "irate":
+		return Instant(true), true
+	case "idelta":
+		return Instant(false), true
+	}
+	f, ok = ranges()[name]
+	return f, ok
+}
+
+func ranges() map[string]RangeFunc {
+	return map[string]RangeFunc{
+		"resets": Resets, "changes": Changes, "deriv": deriv, "predict_linear": predictLinear,
+		"double_exponential_smoothing": smooth,
+		"sum_over_time":                sumOverTime, "avg_over_time": avgOverTime, "count_over_time": countOverTime,
+		"min_over_time": minOverTime, "max_over_time": maxOverTime, "last_over_time": lastOverTime,
+		"first_over_time": firstOverTime, "present_over_time": presentOverTime, "absent_over_time": presentOverTime,
+		"stddev_over_time": stddevOverTime, "stdvar_over_time": stdvarOverTime,
+		"quantile_over_time": quantileOverTime, "mad_over_time": madOverTime,
+		"ts_of_first_over_time": tsOfFirst, "ts_of_last_over_time": tsOfLast,
+		"ts_of_max_over_time": tsOfMax, "ts_of_min_over_time": tsOfMin,
+	}
+}
+
+// KeepsName tells whether the results of a function of range vectors are still the metric it was given.
+func KeepsName(name string) bool { return name == "last_over_time" || name == "first_over_time" }

@@ -1,0 +1,102 @@
+package fn
+
+import (
+	"math"
+
+	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// Window is the plan of a range vector over one timestamp column: for each step the rows of its window and what follows
+// from their times alone. It is made once for a column and serves all series that have a sample in each of its rows.
+// Rows count from the first row of any window. Immutable once made, except for the parts filled on first use.
+type Window struct {
+	T      []int64    // times of the rows, Unix milliseconds
+	Lo, Hi []int32    // rows [Lo[k], Hi[k]) are in the window of step k
+	Ref    plan.Times // the windows end here, inclusively
+	Eval   plan.Grid  // the times of evaluation: Ref without offset and @
+	Width  int64      // milliseconds; a window begins here before its end, exclusively
+
+	Samples int64 // rows in all windows together
+	filled  bool  // each window has at least one row
+	paired  bool  // each window has at least two rows
+
+	extra *extrapolation // made when a rate is computed first
+}
+
+// Span returns the rows [lo, hi) of times that lie in any window of width before the reference times.
+func Span(times []int64, ref plan.Times, width int64) (lo, hi int) {
+	if ref.N == 0 {
+		return 0, 0
+	}
+	first, last := ref.Bounds()
+	lo = after(times, first-width)
+	return lo, max(lo, after(times, last))
+}
+
+// after returns the first row whose time is after t.
+func after(times []int64, t int64) int {
+	lo, hi := 0, len(times)
+	for lo < hi {
+		m := int(uint(lo+hi) >> 1)
+		if times[m] <= t {
+			lo = m + 1
+		} else {
+			hi = m
+		}
+	}
+	return lo
+}
+
+// NewWindow plans the windows of width milliseconds that end at ref over times, which must be what Span selects.
+func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64) *Window {
+	rows := make([]int32, 2*ref.N)
+	w := &Window{T: times, Lo: rows[:ref.N:ref.N], Hi: rows[ref.N:], Ref: ref, Eval: eval, Width: width, filled: true, paired: true}
+	lo, hi := 0, 0
+	for k := range w.Lo {
+		end := ref.At(k)
+		for lo < len(times) && times[lo] <= end-width {
+			lo++
+		}
+		hi = max(hi, lo)
+		for hi < len(times) && times[hi] <= end {
+			hi++
+		}
+		w.Lo[k], w.Hi[k] = int32(lo), int32(hi)
+		w.Samples += int64(hi - lo)
+		w.filled = w.filled && hi > lo
+		w.paired = w.paired && hi > lo+1
+	}
+	return w
+}
+
+// A RangeFunc computes a function of range vectors for one series at every step. v has a value for each row of w. args
+// are the scalar arguments, a column each. out has a cell for each step; where there is no result it gets Absent.
+// It panics with an Error if an argument is out of bounds.
+type RangeFunc func(w *Window, v []float64, args [][]float64, out []float64)
+
+// perWindow makes a RangeFunc of a function of the rows of one window that is not empty.
+func perWindow(f func(t []int64, v []float64) float64) RangeFunc {
+	return func(w *Window, v []float64, _ [][]float64, out []float64) {
+		for k := range out {
+			lo, hi := w.Lo[k], w.Hi[k]
+			if lo == hi {
+				out[k] = storage.Absent
+				continue
+			}
+			out[k] = f(w.T[lo:hi], v[lo:hi])
+		}
+	}
+}
+
+// Error is an argument a function can't work with. The text is upstream's.
+type Error string
+
+func (e Error) Error() string { return string(e) }
+
+// seconds is a span of milliseconds in seconds.
+func seconds(ms int64) float64 { return float64(ms) / 1000 }
+
+func isNaN(v float64) bool { return v != v }
+
+func isInf(v float64) bool { return v > math.MaxFloat64 || v < -math.MaxFloat64 }

@@ -1,0 +1,66 @@
+package promql
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics is what the engine tells about itself.
+type metrics struct {
+	queries prometheus.Gauge
+	samples prometheus.Counter
+	errors  prometheus.Counter
+	seconds *prometheus.HistogramVec
+}
+
+func newMetrics(reg prometheus.Registerer, concurrency int) *metrics {
+	m := &metrics{
+		queries: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "hearth_promql_queries", Help: "Queries that run or wait.",
+		}),
+		samples: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hearth_promql_samples_total", Help: "Samples looked at by queries, counted for each step that does.",
+		}),
+		errors: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "hearth_promql_query_errors_total", Help: "Queries that failed, those that do not parse included.",
+		}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "hearth_promql_query_duration_seconds", Help: "Time spent on queries, by part of the work.",
+			Buckets: []float64{.0001, .001, .01, .1, 1, 10},
+		}, []string{"slice"}),
+	}
+	limit := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "hearth_promql_queries_concurrent_max", Help: "Queries that may run at the same time.",
+	})
+	limit.Set(float64(concurrency))
+	if reg != nil {
+		reg.MustRegister(m.queries, m.samples, m.errors, m.seconds, limit)
+	}
+	return m
+}
+
+// observe counts a finished query.
+func (m *metrics) observe(s *Stats) {
+	m.samples.Add(float64(s.Samples.TotalQueryableSamples))
+	for slice, v := range map[string]float64{
+		"queue_time": s.Timings.ExecQueueTime, "prepare_time": s.Timings.QueryPreparationTime,
+		"inner_eval": s.Timings.InnerEvalTime, "result_sort": s.Timings.ResultSortTime,
+	} {
+		m.seconds.WithLabelValues(slice).Observe(v)
+	}
+}
+
+// Stats is what a query cost, in the shape the HTTP API gives it. Times are in seconds.
+type Stats struct {
+	Timings struct {
+		EvalTotalTime        float64 `json:"evalTotalTime"`
+		ResultSortTime       float64 `json:"resultSortTime"`
+		QueryPreparationTime float64 `json:"queryPreparationTime"`
+		InnerEvalTime        float64 `json:"innerEvalTime"`
+		ExecQueueTime        float64 `json:"execQueueTime"`
+		ExecTotalTime        float64 `json:"execTotalTime"`
+	} `json:"timings"`
+	Samples struct {
+		TotalQueryableSamples int64 `json:"totalQueryableSamples"` // looked at, counted for each step that does
+		PeakSamples           int   `json:"peakSamples"`           // held at a time, 16 bytes each
+	} `json:"samples"`
+}

@@ -1,0 +1,69 @@
+// Package promql evaluates PromQL: one call from the text of a query to its result.
+//
+// The text is parsed by upstream's parser, so the language never drifts. plan makes a logical plan of the syntax tree,
+// exec operators that pass columns of float64 on, fn is their arithmetic. Storage is read as columns, group by group:
+// what follows from timestamps alone, such as which samples a window holds and how far rate extrapolates, is computed
+// once for a group and not for each of its series. Results have the bits, and errors and annotations the words, of
+// Prometheus v0.315.0; tests hold both engines side by side. Samples are floats; native histograms are not read.
+package promql
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/promql/parser"
+)
+
+// Options tunes an Engine; the zero value is ready to use.
+type Options struct {
+	Lookback       time.Duration // how far back an instant selector looks; 0 means 5m
+	Timeout        time.Duration // of one query, waiting included; 0 means 2m
+	MaxSamples     int           // one query may hold at a time, a sample counting 16 bytes; 0 means 50,000,000
+	MaxConcurrency int           // queries at the same time; 0 means 20. As many times 16 may wait, more are refused
+	SubqueryStep   time.Duration // of subqueries that give none; 0 means 1m
+
+	Syntax       parser.Options // experimental syntax that is allowed; functions, durations and fill modifiers work
+	DelayedNames bool           // remove metric names at the end of a query only (upstream's promql-delayed-name-removal)
+
+	Logger     *slog.Logger // nil discards
+	Registerer prometheus.Registerer
+}
+
+// Engine evaluates queries. Safe for concurrent use; the zero value is not ready, use New.
+type Engine struct {
+	opts    Options
+	parser  parser.Parser
+	queue   *queue
+	log     *slog.Logger
+	metrics *metrics
+}
+
+// New returns an engine.
+func New(o Options) *Engine {
+	o.Lookback = orDefault(o.Lookback, 5*time.Minute)
+	o.Timeout = orDefault(o.Timeout, 2*time.Minute)
+	o.MaxSamples = orDefault(o.MaxSamples, 50_000_000)
+	o.MaxConcurrency = orDefault(o.MaxConcurrency, 20)
+	o.SubqueryStep = orDefault(o.SubqueryStep, time.Minute)
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	return &Engine{
+		opts:    o,
+		parser:  parser.NewParser(o.Syntax),
+		queue:   newQueue(o.MaxConcurrency),
+		log:     o.Logger,
+		metrics: newMetrics(o.Registerer, o.MaxConcurrency),
+	}
+}
+
+// Parser returns the parser the engine uses.
+func (e *Engine) Parser() parser.Parser { return e.parser }
+
+func orDefault[T int | time.Duration](v, standard T) T {
+	if v <= 0 {
+		return standard
+	}
+	return v
+}
