@@ -30,7 +30,7 @@ type groupSpec struct {
 	interval time.Duration
 	offset   time.Duration // how far in the past its queries look
 	limit    int           // of series or alerts of a rule; 0 is none
-	external labels.Labels // of this server: on alerts that are sent, and in templates
+	external labels.Labels // of this server, for templates
 	rules    []ruleSpec
 }
 

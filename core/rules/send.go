@@ -11,25 +11,15 @@ import (
 )
 
 // send hands the alerts of a rule on that need it: those that fire, when they start to and after each resend delay;
-// those resolved, at once and then the same, until they are forgotten. The copies that are sent carry the external
-// labels.
+// those resolved, at once and then the same, until they are forgotten. External labels are the receiver's to add.
 func (g *group) send(ctx context.Context, r *rule, at time.Time) {
 	due := r.alerts.due(at, g.env.ResendDelay, g.spec.interval)
 	if len(due) == 0 {
 		return
 	}
 	out := make([]*model.Alert, len(due))
-	b := labels.NewBuilder(labels.EmptyLabels())
-	for i, d := range due {
-		a := d.alert
-		b.Reset(a.Labels)
-		g.spec.external.Range(func(l labels.Label) {
-			if a.Labels.Get(l.Name) == "" {
-				b.Set(l.Name, l.Value)
-			}
-		})
-		a.Labels = b.Labels()
-		out[i] = &a
+	for i := range due {
+		out[i] = &due[i].alert
 	}
 	slices.SortFunc(out, func(x, y *model.Alert) int { return labels.Compare(x.Labels, y.Labels) })
 	if err := g.env.Notify(ctx, out); err != nil {
