@@ -234,7 +234,7 @@ func (b *builder) call(x expr, n *parser.Call) (part, error) {
 		fixed = fixed && parts[i].invariant
 	}
 	if out.Func == "timestamp" {
-		if s, ok := out.Args[0].(*Selector); ok {
+		if s, ok := out.Args[0].(*Selector); ok && !s.Stamp {
 			return b.stamp(x, s), nil
 		}
 	}
