@@ -29,8 +29,8 @@ func readBitmap(x, changes []int64, s *sequence, r *reader) error {
 	for _, b := range bitmap {
 		count += bits.OnesCount8(b)
 	}
-	if count == 0 || count > len(x) {
-		return corrupt("%d changes in %d rows", count, len(x))
+	if last := bitmap[len(bitmap)-1]; count == 0 || last>>((len(x)-1)&7)>>1 != 0 {
+		return corrupt("bitmap of %d changes that ends in %#x for %d rows", count, last, len(x))
 	}
 	for part := changes[:count]; len(part) > 0; {
 		m := part[:min(miniRows, len(part))]

@@ -24,10 +24,7 @@ func (e *Encoder) EncodeAbove(dst []byte, vals, lower []float64) []byte {
 	if len(e.unchained) > 0 {
 		dst = appendExceptions(dst, vals, e.unchained)
 	}
-	if len(dst)-end < end-mark {
-		return append(dst[:mark], dst[end:]...)
-	}
-	return dst[:end]
+	return shorter(dst, mark, end)
 }
 
 // subtract fills e.above with vals less lower and e.unchained with the rows that this does not bring back.

@@ -57,10 +57,13 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 			c.domain |= flagNarrow
 		}
 		dst = e.appendInts(dst, &c)
-	} else if dst, ok = e.appendUlp(dst, &c); !ok {
+	} else {
+		dst = e.appendUlp(dst, c)
+		end := len(dst)
 		e.toOrdered(vals)
 		c.domain = domainBits
 		dst = e.appendInts(dst, &c)
+		dst = shorter(dst, mark, end)
 	}
 	if len(dst)-mark >= MaxLen(len(vals)) {
 		dst = appendRaw(dst[:mark], vals, s.flags)
@@ -74,6 +77,14 @@ func (e *Encoder) grow(n int) {
 		*s = slices.Grow((*s)[:0], n)[:n]
 	}
 	e.rows = slices.Grow(e.rows[:0], n)[:0]
+}
+
+// shorter keeps of the columns dst[mark:end] and dst[end:] the shorter one that is not empty.
+func shorter(dst []byte, mark, end int) []byte {
+	if end == mark || len(dst)-end < end-mark {
+		return append(dst[:mark], dst[end:]...)
+	}
+	return dst[:end]
 }
 
 func appendRaw(dst []byte, vals []float64, flags byte) []byte {

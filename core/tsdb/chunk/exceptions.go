@@ -100,9 +100,9 @@ func patchExceptions(dst []float64, r *reader) error {
 		token := r.uvarint()
 		n := uint64(1)
 		if token&1 != 0 {
-			n = r.uvarint() + 2
+			n = min(r.uvarint(), MaxRows) + 2
 		}
-		if token>>4 >= MaxRows || n > MaxRows || row+token>>4+n > uint64(len(dst)) || r.short {
+		if gap := min(token>>4, MaxRows); row+gap+n > uint64(len(dst)) || r.short {
 			return corrupt("exception after row %d of %d", row, len(dst))
 		}
 		switch code := token >> 1 & 7; code {

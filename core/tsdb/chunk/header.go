@@ -58,6 +58,9 @@ func Stats(col []byte) (Traits, error) {
 	h := col[0]
 	t := Traits{Dense: h&flagDense != 0, Monotone: h&flagMonotone != 0}
 	m := mode(h & 15)
+	if m > modeChain {
+		return Traits{}, corrupt("unknown mode %d", m)
+	}
 	t.Chained = m == modeChain
 	if m > modeConstBits || h&flagExceptions != 0 {
 		return t, nil

@@ -3,7 +3,6 @@ package chunk
 import (
 	"encoding/binary"
 	"math/bits"
-	"slices"
 )
 
 // miniRows is how many residuals share a base and a width.
@@ -126,8 +125,10 @@ func patchLen(v, base int64, w int) int {
 // planMinis plans all of r and returns the bytes. The plans stay valid until the next call with the same buffer.
 func planMinis(buf []mini, r []int64) (plans []mini, size int) {
 	plans = buf[:0]
-	for part := range slices.Chunk(r, miniRows) {
-		m, s := planMini(part)
+	for len(r) > 0 {
+		n := min(miniRows, len(r))
+		m, s := planMini(r[:n])
+		r = r[n:]
 		plans = append(plans, m)
 		size += s
 	}

@@ -9,25 +9,15 @@ import (
 // errors that pile up. The ulp mode stores the nearest decimals and, apart, how many floats away the values are.
 
 const (
-	ulpRows    = 16 // fewest rows to try the mode with
-	ulpSamples = 8  // values that must look like drifted decimals
-	ulpMargin  = 64 // distance between decimals over distance of the value to one, at least
+	ulpSamples = 16      // values that must look like drifted decimals; shorter columns do not try
+	ulpMargin  = 0.25    // how far off such a one is at most, in units of the last decimal
+	ulpMax     = 1 << 50 // integers beyond are decimals hardly farther apart than floats
 )
 
-// nearestDecimal returns n with n/10^e nearest to v, and how many floats v lies above that.
-func nearestDecimal(v float64, e int) (n, off int64, ok bool) {
-	f := float64(v * pow10[e])
-	if !(f > -maxInt && f < maxInt) {
-		return 0, 0, false
-	}
-	n = int64(math.RoundToEven(f))
-	return n, ordered(v) - ordered(float64(n)/pow10[e]), true
-}
-
-// ulpExponent returns the least exponent at which samples of the ordinary values lie so close to decimals that it
-// can be no chance. Then decimal and distance together take fewer bits than the value: what the decimals lack in
-// resolution is more than the distances take.
-func ulpExponent(vals []float64) (e int, ok bool) {
+// ulpExponent returns the least exponent at which samples of the ordinary values lie so close to decimals, all
+// moved by the same shift (of less than one unit of the last decimal), that it can hardly be chance: of other
+// values half would.
+func ulpExponent(vals []float64) (e int, shift float64, ok bool) {
 	var samples [ulpSamples]float64
 	k := 0
 	for i := 0; i < len(vals) && k < ulpSamples; i += max(1, len(vals)/(ulpSamples+2)) {
@@ -37,38 +27,39 @@ func ulpExponent(vals []float64) (e int, ok bool) {
 		}
 	}
 	if k < ulpSamples {
-		return 0, false
+		return 0, 0, false
 	}
 	for e = 1; e <= maxExponent; e++ {
-		if driftedDecimals(samples[:], e) {
-			return e, true
+		if shift, ok = driftedDecimals(samples[:], e); ok {
+			return e, shift, true
 		}
 	}
-	return 0, false
+	return 0, 0, false
 }
 
-func driftedDecimals(samples []float64, e int) bool {
-	for _, v := range samples {
-		n, off, ok := nearestDecimal(v, e)
-		if !ok {
-			return false
+func driftedDecimals(samples []float64, e int) (shift float64, ok bool) {
+	for i, v := range samples {
+		f := float64(v * pow10[e])
+		if !(f > -ulpMax && f < ulpMax) {
+			return 0, false
 		}
-		spacing := ordered(float64(n+1)/pow10[e]) - ordered(float64(n)/pow10[e])
-		if n == 0 || n == -1 || int64(magnitude(off)) >= spacing/ulpMargin {
-			return false
+		off := f - math.RoundToEven(f)
+		if i == 0 {
+			shift = off
+		}
+		off -= shift
+		if off -= math.RoundToEven(off); math.Abs(off) > ulpMargin {
+			return 0, false
 		}
 	}
-	return true
+	return shift, true
 }
 
-// appendUlp appends the column in ulp mode, or reports that it does not suit.
-func (e *Encoder) appendUlp(dst []byte, c *column) ([]byte, bool) {
-	if len(c.vals) < ulpRows {
-		return dst, false
-	}
-	exp, ok := ulpExponent(c.vals)
-	if !ok || !e.toDrifted(c, exp) || e.differences(&c.seq) == 0 {
-		return dst, false
+// appendUlp appends the column in ulp mode, or nothing if it does not suit.
+func (e *Encoder) appendUlp(dst []byte, c column) []byte {
+	exp, shift, ok := ulpExponent(c.vals)
+	if !ok || !e.toDrifted(&c, exp, shift) || e.differences(&c.seq) == 0 {
+		return dst
 	}
 	if len(e.rows) > 0 {
 		c.flags |= flagExceptions
@@ -90,22 +81,23 @@ func (e *Encoder) appendUlp(dst []byte, c *column) ([]byte, bool) {
 	if len(e.rows) > 0 {
 		dst = appendExceptions(dst, c.vals, e.rows)
 	}
-	return dst, true
+	return dst
 }
 
-// toDrifted fills e.x with the nearest decimals and e.off with the distances, and sets c.domain; special values
-// become e.rows.
-func (e *Encoder) toDrifted(c *column, exp int) bool {
+// toDrifted fills e.x with the nearest decimals, or what would be that but for the shift, and e.off with how many
+// floats the values lie above, and sets c.domain. Special values become e.rows.
+func (e *Encoder) toDrifted(c *column, exp int, shift float64) bool {
 	e.rows = e.rows[:0]
 	first, n := -1, int64(0)
 	for i, v := range c.vals {
 		if isSpecial(v) {
 			e.rows = append(e.rows, i)
 		} else {
-			var ok bool
-			if n, _, ok = nearestDecimal(v, exp); !ok {
+			f := float64(v*pow10[exp]) - shift
+			if !(f > -maxInt && f < maxInt) {
 				return false
 			}
+			n = int64(math.RoundToEven(f))
 			if first < 0 {
 				first = i
 			}
