@@ -59,7 +59,17 @@ func (n *notifier) connect() error {
 	if err != nil {
 		return sdk.Errorf(sdk.CodeInvalidRequest, "settings: ca: %w", err)
 	}
+	client.CheckRedirect = keepsMessage
 	n.client, n.ca = client, ca
+	return nil
+}
+
+// keepsMessage follows a redirect only where the message goes along (307, 308), and not in circles. The others ask for
+// a GET, which would be answered with 200 somewhere and be taken for delivery. What is not followed is the answer.
+func keepsMessage(req *http.Request, via []*http.Request) error {
+	if req.Method != http.MethodPost || len(via) >= 10 {
+		return http.ErrUseLastResponse
+	}
 	return nil
 }
 

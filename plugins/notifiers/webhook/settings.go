@@ -29,6 +29,8 @@ func (s *settings) validate() error {
 		return fmt.Errorf("url is missing; give it, or a secret of that name")
 	case s.URL != "" && sdk.HasSecret("url"):
 		return fmt.Errorf("url is given as well as a secret of that name; keep one")
+	case s.Username != "" && sdk.HasSecret("bearer"):
+		return fmt.Errorf("username is given as well as a secret bearer; keep one")
 	case s.MaxAlerts < 0:
 		return fmt.Errorf("max_alerts is %d, must not be negative", s.MaxAlerts)
 	case s.Timeout < 0:
