@@ -11,7 +11,6 @@ import (
 
 // TestSamplesOfAScrape checks what one scrape stores. In what is wanted, L stands for instance="i", job="j".
 func TestSamplesOfAScrape(t *testing.T) {
-	ptr := func(s string) *string { return &s }
 	future := time.Now().Add(time.Hour).UnixMilli()
 	for _, tt := range []struct {
 		name   string
@@ -34,8 +33,8 @@ func TestSamplesOfAScrape(t *testing.T) {
 			body: "a{instance=\"\"} 1\n", want: []string{`{__name__="a", job="j"} 1`}},
 		{name: "metric_relabel_configs drop and rename, but not the report", change: func(c *config.Scrape) {
 			c.MetricRelabelConfigs = []*config.Relabel{
-				{SourceLabels: []string{"__name__"}, Regex: ptr("bad|up"), Action: "drop"},
-				{SourceLabels: []string{"__name__"}, Regex: ptr("old"), TargetLabel: "__name__", Replacement: ptr("new")},
+				{SourceLabels: []string{"__name__"}, Regex: new("bad|up"), Action: "drop"},
+				{SourceLabels: []string{"__name__"}, Regex: new("old"), TargetLabel: "__name__", Replacement: new("new")},
 			}
 		}, body: "bad 1\nold 2\n", want: []string{`{__name__="new", L} 2`}},
 		{name: "a timestamp is kept", body: "a 1 500\nb 2\n",
@@ -49,7 +48,7 @@ func TestSamplesOfAScrape(t *testing.T) {
 		{name: "of the same labels in two orders the first counts", body: "a{x=\"1\",y=\"2\"} 1\na{y=\"2\",x=\"1\"} 2\n",
 			want: []string{`{__name__="a", L, x="1", y="2"} 1`}},
 		{name: "of series that relabelling makes one the first counts", change: func(c *config.Scrape) {
-			c.MetricRelabelConfigs = []*config.Relabel{{Regex: ptr("x"), Action: "labeldrop"}}
+			c.MetricRelabelConfigs = []*config.Relabel{{Regex: new("x"), Action: "labeldrop"}}
 		}, body: "a{x=\"1\"} 1\na{x=\"2\"} 2\n", want: []string{`{__name__="a", L} 1`}},
 		{name: "a metric named like a report gives way to it", body: "up 5\na 1\n", want: []string{`{__name__="a", L} 1`}},
 		{name: "exemplars and start times are no samples", body: "# TYPE c counter\nc_total 5 # {trace_id=\"x\"} 1 2\nc_created 123.4\n# EOF\n",
@@ -143,9 +142,8 @@ func TestASampleThatIsRefusedCostsNoOther(t *testing.T) {
 }
 
 func TestReportSeries(t *testing.T) {
-	ptr := func(s string) *string { return &s }
 	e := expose(t, func(c *config.Scrape) {
-		c.MetricRelabelConfigs = []*config.Relabel{{SourceLabels: []string{"__name__"}, Regex: ptr("bad"), Action: "drop"}}
+		c.MetricRelabelConfigs = []*config.Relabel{{SourceLabels: []string{"__name__"}, Regex: new("bad"), Action: "drop"}}
 	})
 	for i, tt := range []struct {
 		name, body           string

@@ -39,8 +39,9 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 	w.values = append(w.values, r.list()...)
 	slots := p.slots
 	var errs [4]error
+	errs[0] = p.writeSolo(ctx, w.solo) // first: timestamps are older than now, nearly always
 	if p.before != nil {
-		errs[0] = p.before.end(ctx, t, w)
+		errs[1] = p.before.end(ctx, t, w)
 		p.before = nil
 	}
 	if w.moved {
@@ -50,10 +51,9 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 		for range gone {
 			w.values = append(w.values, model.Stale)
 		}
-		errs[1] = p.writeMarkers(ctx, goneLabels, t)
+		errs[2] = p.writeMarkers(ctx, goneLabels, t)
 	}
 	p.live = true
-	errs[2] = p.writeSolo(ctx, w.solo)
 	errs[3] = p.writeRow(t, slots, w.values, inRow)
 	return errors.Join(errs[:]...)
 }
@@ -102,8 +102,8 @@ func (p *page) end(ctx context.Context, t int64, w *walk) error {
 		if w == nil {
 			return false
 		}
-		_, ok := w.newSeries[hash]
-		return ok
+		ref, ok := w.newSeries[hash]
+		return ok && w.page.series[ref].seen == w.page.visit
 	}
 	var slots []storage.Slot
 	var values []float64

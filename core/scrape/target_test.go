@@ -160,7 +160,6 @@ func TestTheRequestSaysWhatAndWho(t *testing.T) {
 }
 
 func TestTargetLabels(t *testing.T) {
-	ptr := func(s string) *string { return &s }
 	for _, tt := range []struct {
 		name       string
 		own, group labels.Labels
@@ -183,9 +182,9 @@ func TestTargetLabels(t *testing.T) {
 				c.RelabelConfigs = []*config.Relabel{
 					{SourceLabels: []string{"__meta_x"}, TargetLabel: "__param_target"},
 					{SourceLabels: []string{"__param_target"}, TargetLabel: "instance"},
-					{TargetLabel: "__param_module", Replacement: ptr("icmp")},
-					{TargetLabel: "__scheme__", Replacement: ptr("https")},
-					{TargetLabel: "__metrics_path__", Replacement: ptr("/probe")},
+					{TargetLabel: "__param_module", Replacement: new("icmp")},
+					{TargetLabel: "__scheme__", Replacement: new("https")},
+					{TargetLabel: "__metrics_path__", Replacement: new("/probe")},
 				}
 			},
 			want: `{instance="example.org", job="j"}`, url: "https://prober:9115/probe?module=icmp&module=second&target=example.org"},
@@ -193,7 +192,7 @@ func TestTargetLabels(t *testing.T) {
 			want: `{instance="h:1", job="j"}`, url: "http://h:1/metrics"},
 		{name: "relabelling drops", own: labels.FromStrings("__address__", "h:1"),
 			change: func(c *config.Scrape) {
-				c.RelabelConfigs = []*config.Relabel{{SourceLabels: []string{"__address__"}, Regex: ptr("h:.*"), Action: "drop"}}
+				c.RelabelConfigs = []*config.Relabel{{SourceLabels: []string{"__address__"}, Regex: new("h:.*"), Action: "drop"}}
 			}},
 		{name: "a target without an address is refused", own: labels.FromStrings("a", "b"), err: "no __address__"},
 		{name: "a path in the address is refused", own: labels.FromStrings("__address__", "h:1/metrics"), err: "metrics_path"},
@@ -248,4 +247,3 @@ func TestAnIntervalOfItsOwnComesFromLabels(t *testing.T) {
 		t.Errorf("every %s for %s", got.interval, got.timeout)
 	}
 }
-

@@ -1,0 +1,528 @@
+package scrape
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/discovery"
+)
+
+// host stands for everything that a manager needs: a storage, and plugins in place of targets, so that the tests run
+// on the time of a synctest bubble.
+type host struct {
+	store   *memory
+	manager *Manager
+	log     strings.Builder
+	stop    func()
+
+	mu     sync.Mutex
+	pages  map[string]func(context.Context) (string, error) // by address
+	open   int                                              // plugins
+	opened int
+}
+
+func newHost(t *testing.T) *host {
+	h := &host{store: newMemory(), pages: map[string]func(context.Context) (string, error){}}
+	h.manager = NewManager(Options{
+		Storage: h.store,
+		Collectors: func(_ context.Context, use config.PluginUse) (Collector, error) {
+			if use.Plugin == "test/missing" {
+				return nil, errors.New("not installed")
+			}
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.open++
+			h.opened++
+			return &pluginOf{h: h}, nil
+		},
+		Logger:     slog.New(slog.NewTextHandler(&h.log, nil)),
+		Registerer: prometheus.NewRegistry(),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- h.manager.Run(ctx) }()
+	h.stop = sync.OnceFunc(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if h.open != 0 {
+			t.Errorf("%d plugins are open at the end", h.open)
+		}
+	})
+	synctest.Wait()
+	return h
+}
+
+type pluginOf struct {
+	h      *host
+	closed bool
+}
+
+// Collect implements Collector.
+func (p *pluginOf) Collect(ctx context.Context, target string) ([]byte, string, error) {
+	p.h.mu.Lock()
+	page := p.h.pages[target]
+	closed := p.closed
+	p.h.mu.Unlock()
+	if closed {
+		return nil, "", errors.New("called after it was closed")
+	}
+	if page == nil {
+		return []byte("a 1\n"), "", nil
+	}
+	body, err := page(ctx)
+	return []byte(body), contentText, err
+}
+
+// Close implements Collector.
+func (p *pluginOf) Close() error {
+	p.h.mu.Lock()
+	defer p.h.mu.Unlock()
+	p.closed = true
+	p.h.open--
+	return nil
+}
+
+func (h *host) say(address, body string) {
+	h.answer(address, func(context.Context) (string, error) { return body, nil })
+}
+
+func (h *host) answer(address string, page func(context.Context) (string, error)) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pages[address] = page
+}
+
+func pluginJob(name string, change func(*config.Scrape)) *config.Scrape {
+	c := testConfig()
+	c.JobName, c.Plugin = name, "test/plugin"
+	c.ScrapeTimeout = config.Duration(14 * time.Second)
+	if change != nil {
+		change(c)
+	}
+	return c
+}
+
+func (h *host) apply(t *testing.T, jobs ...*config.Scrape) {
+	t.Helper()
+	if err := h.manager.ApplyConfig(&config.Config{ScrapeConfigs: jobs}); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+func group(addresses ...string) []discovery.Group {
+	g := discovery.Group{Source: "test"}
+	for _, a := range addresses {
+		g.Targets = append(g.Targets, labels.FromStrings("__address__", a))
+	}
+	return []discovery.Group{g}
+}
+
+func (h *host) set(job string, addresses ...string) {
+	h.manager.SetTargets(job, group(addresses...))
+	synctest.Wait()
+}
+
+func seriesOf(name, job, instance string) string {
+	return fmt.Sprintf(`{__name__=%q, instance=%q, job=%q}`, name, instance, job)
+}
+
+func (h *host) last(series string) (t time.Time, v string) {
+	h.store.mu.Lock()
+	defer h.store.mu.Unlock()
+	ss := h.store.series[series]
+	if len(ss) == 0 {
+		return time.Time{}, "none"
+	}
+	return time.UnixMilli(ss[len(ss)-1].T), show(ss[len(ss)-1].V)
+}
+
+func TestScrapesKeepToTheirTimesAndAreSpread(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.apply(t, pluginJob("j", nil))
+		var addresses []string
+		for i := range 200 {
+			a := fmt.Sprintf("h%d:1", i)
+			addresses = append(addresses, a)
+			h.answer(a, func(context.Context) (string, error) {
+				time.Sleep(time.Duration(i) * 60 * time.Millisecond) // up to 12 s
+				return "a 1\n", nil
+			})
+		}
+		h.set("j", addresses...)
+		start := time.Now()
+		time.Sleep(time.Hour)
+		var perSecond [15]int
+		for _, a := range addresses {
+			times := h.store.times(seriesOf("up", "j", a))
+			if n := len(times); n < 239 || n > 240 {
+				t.Fatalf("%s was scraped %d times in an hour", a, n)
+			}
+			if first := time.UnixMilli(times[0]).Sub(start); first > 15*time.Second {
+				t.Errorf("%s was scraped after %s first", a, first)
+			}
+			for i := 1; i < len(times); i++ {
+				if d := times[i] - times[i-1]; d != 15000 {
+					t.Fatalf("%s was scraped %d ms after the last time", a, d)
+				}
+			}
+			perSecond[times[0]/1000%15]++
+		}
+		if most, least := slices.Max(perSecond[:]), slices.Min(perSecond[:]); most > 30 || least < 3 {
+			t.Errorf("targets by the second: %v", perSecond)
+		}
+	})
+}
+
+func TestATargetThatHangsDelaysNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.apply(t, pluginJob("j", nil))
+		h.answer("hang:1", func(ctx context.Context) (string, error) {
+			<-ctx.Done()
+			return "", ctx.Err()
+		})
+		h.set("j", "good:1", "hang:1")
+		time.Sleep(10 * time.Minute)
+		for address, up := range map[string]string{"good:1": "1", "hang:1": "0"} {
+			times := h.store.times(seriesOf("up", "j", address))
+			if n := len(times); n < 39 || n > 40 {
+				t.Errorf("%s was scraped %d times", address, n)
+			}
+			for i := 1; i < len(times); i++ {
+				if d := times[i] - times[i-1]; d != 15000 {
+					t.Errorf("%s: %d ms between scrapes", address, d)
+				}
+			}
+			if _, v := h.last(seriesOf("up", "j", address)); v != up {
+				t.Errorf("up of %s is %s", address, v)
+			}
+		}
+		for _, s := range h.manager.Active() {
+			if s.Labels.Get("instance") == "hang:1" && !strings.Contains(s.LastError, "scrape_timeout of 14s") {
+				t.Errorf("the hanging target says %q", s.LastError)
+			}
+		}
+	})
+}
+
+func TestSchedule(t *testing.T) {
+	s := newSchedule(15*time.Second, uint64(4*time.Second+500*time.Microsecond))
+	at := func(ms float64) time.Time { return time.Unix(1_700_000_100, int64(ms*1e6)) }
+	for _, tt := range []struct{ now, next float64 }{
+		{0, 4000.5}, {4000, 4000.5}, {4000.5, 19000.5}, {4001, 19000.5}, {18999, 19000.5},
+	} {
+		if got := s.next(at(tt.now)); !got.Equal(at(tt.next)) {
+			t.Errorf("after %v ms comes %v, want %v ms", tt.now, got, tt.next)
+		}
+	}
+	if got := s.next(time.Unix(-3, 0)); got.Sub(time.Unix(-11, 0)) != 15*time.Second+500*time.Microsecond {
+		t.Errorf("before 1970: %v", got)
+	}
+	for _, tt := range []struct{ due, now, want float64 }{
+		{4000.5, 4000.5, 4000.5}, {4000.5, 4002, 4000.5}, {4000.5, 4003, 4003}, {4000.5, 4000, 4000.5}, {4000.5, 3900, 3900},
+	} {
+		if got := s.stamp(at(tt.due), at(tt.now)); !got.Equal(at(tt.want)) {
+			t.Errorf("due %v, begun %v: %v, want %v", tt.due, tt.now, got, tt.want)
+		}
+	}
+}
+
+func TestATargetThatGoesIsMarkedStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.apply(t, pluginJob("j", nil))
+		h.set("j", "x:1", "y:1")
+		time.Sleep(time.Minute)
+		h.set("j", "y:1")
+		lastScrape, _ := h.last(seriesOf("up", "j", "x:1"))
+		time.Sleep(20 * time.Second)
+		if at, v := h.last(seriesOf("a", "j", "x:1")); v != "1" || !at.Equal(lastScrape) {
+			t.Errorf("before two intervals have passed: %s at %s", v, at)
+		}
+		time.Sleep(30 * time.Second)
+		for _, name := range append([]string{"a"}, reports[:]...) {
+			if at, v := h.last(seriesOf(name, "j", "x:1")); v != "stale" || at.Sub(lastScrape) != 15*time.Second {
+				t.Errorf("%s ends with %s, %s after the last scrape", name, v, at.Sub(lastScrape))
+			}
+			if _, v := h.last(seriesOf(name, "j", "y:1")); v == "stale" {
+				t.Errorf("%s of the other target is stale", name)
+			}
+		}
+		if h.store.groups != 1 {
+			t.Errorf("%d storage groups are open", h.store.groups)
+		}
+	})
+}
+
+func TestATargetThatComesBackGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.apply(t, pluginJob("j", nil))
+		h.say("x:1", "a 1\nb 1\n")
+		h.set("j", "x:1")
+		time.Sleep(time.Minute)
+		h.set("j")
+		if n := len(h.manager.Active()); n != 0 {
+			t.Errorf("%d active targets", n)
+		}
+		time.Sleep(20 * time.Second)
+		h.say("x:1", "a 2\n")
+		h.set("j", "x:1")
+		time.Sleep(time.Minute)
+		times := h.store.times(seriesOf("a", "j", "x:1"))
+		gaps := 0
+		for i := 1; i < len(times); i++ {
+			if times[i]-times[i-1] != 15000 {
+				gaps++
+			}
+		}
+		if _, v := h.last(seriesOf("a", "j", "x:1")); v != "2" || gaps != 1 {
+			t.Errorf("a is %s, %d gaps", v, gaps)
+		}
+		if strings.Contains(h.store.dump(), `{__name__="a", instance="x:1", job="j"} stale`) {
+			t.Error("a was marked stale")
+		}
+		if at, v := h.last(seriesOf("b", "j", "x:1")); v != "stale" || at.UnixMilli() != times[len(times)-4] {
+			t.Errorf("b, which did not come back, is %s at %d; a at %d", v, at.UnixMilli(), times)
+		}
+	})
+}
+
+func TestReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.say("x:1", "a 1\nb 1\n")
+		same, changed, gone := pluginJob("same", nil), pluginJob("changed", nil), pluginJob("gone", nil)
+		h.apply(t, same, changed, gone)
+		for _, job := range []string{"same", "changed", "gone"} {
+			h.set(job, "x:1")
+		}
+		time.Sleep(time.Minute)
+		if h.open != 3 {
+			t.Errorf("%d plugins are open", h.open)
+		}
+		loop := h.manager.mu.pools["same"].loops
+		h.apply(t,
+			pluginJob("same", func(c *config.Scrape) { c.StaticConfigs = []*config.TargetGroup{{Targets: []string{"x:1"}}} }),
+			pluginJob("changed", func(c *config.Scrape) {
+				c.ScrapeInterval = config.Duration(30 * time.Second)
+				c.MetricRelabelConfigs = []*config.Relabel{{SourceLabels: []string{"__name__"}, Regex: new("b"), Action: "drop"}}
+			}))
+		for key, l := range h.manager.mu.pools["same"].loops {
+			if loop[key] != l {
+				t.Error("a loop of the unchanged job was restarted")
+			}
+		}
+		if h.open != 2 || h.opened != 4 {
+			t.Errorf("%d plugins are open, %d were opened", h.open, h.opened)
+		}
+		time.Sleep(2 * time.Minute)
+		times := h.store.times(seriesOf("a", "same", "x:1"))
+		for i := 1; i < len(times); i++ {
+			if times[i]-times[i-1] != 15000 {
+				t.Errorf("the unchanged job has a gap of %d ms", times[i]-times[i-1])
+			}
+		}
+		for _, tt := range []struct{ series, want string }{
+			{seriesOf("a", "same", "x:1"), "1"}, {seriesOf("b", "same", "x:1"), "1"},
+			{seriesOf("a", "changed", "x:1"), "1"}, {seriesOf("b", "changed", "x:1"), "stale"}, {seriesOf("up", "changed", "x:1"), "1"},
+			{seriesOf("a", "gone", "x:1"), "stale"}, {seriesOf("up", "gone", "x:1"), "stale"},
+		} {
+			if _, v := h.last(tt.series); v != tt.want {
+				t.Errorf("%s ends with %s, want %s", tt.series, v, tt.want)
+			}
+		}
+		if n := strings.Count(h.store.dump(), "=stale"); n != 1+2+4 {
+			t.Errorf("%d markers in all", n)
+		}
+		if got := h.manager.Pools(); !slices.Equal(got, []string{"changed", "same"}) {
+			t.Errorf("pools %v", got)
+		}
+	})
+}
+
+func TestABadConfigurationChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.apply(t, pluginJob("j", nil))
+		h.set("j", "x:1")
+		time.Sleep(time.Minute)
+		err := h.manager.ApplyConfig(&config.Config{ScrapeConfigs: []*config.Scrape{
+			pluginJob("j", func(c *config.Scrape) { c.SampleLimit = 1 }),
+			pluginJob("first", func(c *config.Scrape) { c.Plugin = "test/missing" }),
+			pluginJob("second", func(c *config.Scrape) {
+				c.Plugin = ""
+				c.TLSConfig = &config.TLS{CAFile: "/nowhere/ca.pem"}
+			}),
+		}})
+		for _, want := range []string{`job "first": plugin test/missing: not installed`, `job "second"`, "/nowhere/ca.pem"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v does not mention %q", err, want)
+			}
+		}
+		if h.open != 1 || !slices.Equal(h.manager.Pools(), []string{"j"}) {
+			t.Errorf("%d plugins open, pools %v", h.open, h.manager.Pools())
+		}
+		time.Sleep(time.Minute)
+		if n := len(h.store.times(seriesOf("a", "j", "x:1"))); n != 8 {
+			t.Errorf("%d scrapes in two minutes", n)
+		}
+	})
+}
+
+func TestShutdownMarksNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		h.apply(t, pluginJob("j", nil))
+		h.answer("slow:1", func(ctx context.Context) (string, error) {
+			select {
+			case <-time.After(13 * time.Second):
+				return "a 1\n", nil
+			case <-ctx.Done():
+				return "", ctx.Err()
+			}
+		})
+		h.set("j", "x:1", "slow:1", "going:1")
+		time.Sleep(time.Minute)
+		h.set("j", "x:1", "slow:1")
+		start := time.Now()
+		h.stop()
+		if d := time.Since(start); d != 0 {
+			t.Errorf("it took %s to stop", d)
+		}
+		for line := range strings.Lines(h.store.dump()) {
+			if strings.Contains(line, "stale") || strings.Contains(line, `"up"`) && strings.Contains(line, "=0") {
+				t.Errorf("stored %s", line)
+			}
+		}
+		h.manager.SetTargets("j", group("late:1")) // after the end: nothing starts
+	})
+}
+
+func TestTheListOfTargets(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.say("down:1", "?\n")
+		h.apply(t, pluginJob("j", func(c *config.Scrape) {
+			c.KeepDroppedTargets = 1
+			c.RelabelConfigs = []*config.Relabel{{SourceLabels: []string{"__address__"}, Regex: new("drop.*"), Action: "drop"}}
+		}))
+		h.manager.SetTargets("unknown", group("x:1"))
+		h.set("j", "up:1", "up:1", "down:1", "drop1:1", "drop2:1", "")
+		for _, s := range h.manager.Active() {
+			if s.Health != HealthUnknown || s.Pool != "j" || s.Interval != 15*time.Second || s.Timeout != 14*time.Second {
+				t.Errorf("before the first scrape: %+v", s)
+			}
+		}
+		time.Sleep(time.Minute)
+		active := h.manager.Active()
+		if len(active) != 2 {
+			t.Fatalf("%d targets are active", len(active))
+		}
+		down, up := active[0], active[1]
+		if up.Health != HealthUp || up.LastError != "" || time.Since(up.LastScrape) > 15*time.Second || up.URL != "test/plugin up:1" {
+			t.Errorf("%+v", up)
+		}
+		if down.Health != HealthDown || !strings.Contains(down.LastError, "line 1") {
+			t.Errorf("%+v", down)
+		}
+		want := `{__address__="up:1", __metrics_path__="/metrics", __scheme__="http", __scrape_interval__="15s", __scrape_timeout__="14s", job="j"}`
+		if got := up.Discovered.String(); got != want {
+			t.Errorf("discovered as %s, want %s", got, want)
+		}
+		if got := up.Labels.String(); got != `{instance="up:1", job="j"}` {
+			t.Errorf("labels %s", got)
+		}
+		dropped := h.manager.Dropped()
+		if len(dropped) != 1 || dropped[0].Discovered.Get("__address__") != "drop1:1" || h.manager.DroppedCounts()["j"] != 2 {
+			t.Errorf("dropped %v of %v", dropped, h.manager.DroppedCounts())
+		}
+		h.set("j", "up:1", "")
+		log := h.log.String()
+		if n := strings.Count(log, "no __address__"); n != 1 {
+			t.Errorf("the target without an address was logged %d times", n)
+		}
+		if n := strings.Count(log, "Target is down"); n != 1 {
+			t.Errorf("the target that is down was logged %d times", n)
+		}
+		h.say("up:1", "# HELP a Text.\na 1\n")
+		time.Sleep(30 * time.Second)
+		if got := fmt.Sprint(h.manager.Metadata()); got != `[{{instance="up:1", job="j"} a unknown Text. }]` {
+			t.Errorf("metadata %s", got)
+		}
+	})
+}
+
+func TestTargetLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.apply(t, pluginJob("j", func(c *config.Scrape) { c.TargetLimit = 2 }))
+		h.set("j", "x:1", "y:1")
+		time.Sleep(30 * time.Second)
+		h.set("j", "x:1", "y:1", "z:1")
+		time.Sleep(30 * time.Second)
+		for _, s := range h.manager.Active() {
+			if s.LastError != "target_limit exceeded: the job has 3 targets, the limit is 2" {
+				t.Errorf("%s: %q", s.URL, s.LastError)
+			}
+		}
+		if _, v := h.last(seriesOf("a", "j", "x:1")); v != "stale" {
+			t.Errorf("a is %s", v)
+		}
+		if _, v := h.last(seriesOf("up", "j", "z:1")); v != "0" {
+			t.Errorf("up is %s", v)
+		}
+		h.set("j", "x:1", "z:1")
+		time.Sleep(30 * time.Second)
+		if _, v := h.last(seriesOf("a", "j", "z:1")); v != "1" {
+			t.Errorf("a of the target that is within the limit again is %s", v)
+		}
+	})
+}
+
+func TestTwoTargetsWithTheSameLabels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHost(t)
+		defer h.stop()
+		h.apply(t, pluginJob("j", func(c *config.Scrape) {
+			c.RelabelConfigs = []*config.Relabel{{TargetLabel: "instance", Replacement: new("same")}}
+		}))
+		h.set("j", "x:1", "y:1")
+		time.Sleep(time.Minute)
+		h.set("j", "z:1")
+		time.Sleep(2 * time.Minute)
+		if n := len(h.manager.Active()); n != 1 {
+			t.Errorf("%d targets", n)
+		}
+		if _, v := h.last(seriesOf("a", "j", "same")); v != "1" {
+			t.Errorf("a is %s", v)
+		}
+		if h.store.groups != 1 {
+			t.Errorf("%d storage groups are open", h.store.groups)
+		}
+	})
+}
