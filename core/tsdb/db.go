@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,7 +149,7 @@ func (db *DB) openParts() error {
 	db.parts.manifest = m
 	if damaged != nil {
 		db.m.damage.Inc()
-		db.log.Error("The manifest is damaged: every part that can be read is taken for live", "err", damaged)
+		db.log.Warn("The manifest has a record that a crash tore or that is damaged: every part that can be read is taken for live", "err", damaged)
 	}
 	es, err := db.fs.ReadDir(db.partsDir())
 	if err != nil {
@@ -156,14 +157,18 @@ func (db *DB) openParts() error {
 	}
 	there := map[uint64]bool{}
 	for _, e := range es {
-		n, err := strconv.ParseUint(e.Name(), 10, 63)
-		if err != nil || len(e.Name()) != 8 {
-			if filepath.Ext(e.Name()) != ".damaged" {
-				db.remove(filepath.Join(db.partsDir(), e.Name()))
-			}
+		name, aside := strings.CutSuffix(e.Name(), ".damaged")
+		n, err := strconv.ParseUint(name, 10, 63)
+		if err == nil {
+			m.next = max(m.next, n+1)
+		}
+		switch {
+		case aside:
+			continue
+		case err != nil || e.Name() != filepath.Base(db.partDir(n)):
+			db.remove(filepath.Join(db.partsDir(), e.Name()))
 			continue
 		}
-		m.next = max(m.next, n+1)
 		if damaged != nil {
 			m.live[n] = true
 		}
@@ -180,10 +185,14 @@ func (db *DB) openParts() error {
 			delete(m.live, n)
 			continue
 		}
-		if p, err := db.openPart(n); err != nil {
-			db.quarantine(n, err)
-		} else {
+		p, err := db.openPart(n)
+		switch {
+		case err == nil:
 			db.parts.list = append(db.parts.list, p)
+		case errors.Is(err, block.ErrCorrupt) || errors.Is(err, fs.ErrNotExist):
+			db.quarantine(n, err)
+		default: // no memory, no descriptors, a newer version: the part may be all right
+			return fmt.Errorf("open part %s: %w", db.partDir(n), err)
 		}
 	}
 	db.sortParts()
@@ -203,6 +212,7 @@ func (db *DB) quarantine(n uint64, err error) {
 	db.log.Error("A part is damaged: it is set aside, the rest is served", "part", db.partDir(n), "now", aside, "err", err)
 	if err := db.fs.Rename(db.partDir(n), aside); err != nil {
 		db.log.Error("The damaged part stays in place", "part", db.partDir(n), "err", err)
+		return // it stays in the manifest, or the next start would delete it
 	}
 	delete(db.parts.manifest.live, n)
 }

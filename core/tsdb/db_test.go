@@ -469,7 +469,7 @@ func TestAFlippedByteNeverShowsAWrongValue(t *testing.T) {
 				t.Fatalf("%s, byte %d: %v = %v was never sent", name, at, id, v)
 			}
 		}
-		if len(got) < len(s.acked)/4 {
+		if len(got) < len(s.acked)/4 || filepath.Base(name) == manifestName && len(got) < len(s.acked) {
 			t.Errorf("%s, byte %d: only %d of %d samples are left", name, at, len(got), len(s.acked))
 		}
 		if err := db.Append(context.Background(), one(seriesN(9), scenarioStart+80*240_000, 1)); err != nil {

@@ -31,8 +31,8 @@ type manifest struct {
 	f    vfs.File
 }
 
-// openManifest reads the manifest of dir and writes it anew, with one record. damaged tells that records are
-// missing: the live parts are then not known for sure.
+// openManifest reads the manifest of dir. damaged tells that records may be missing: the live parts are then
+// not known for sure, and a part too many does no harm, as its samples are those of others.
 func openManifest(fsys vfs.FS, dir string) (m *manifest, damaged error, err error) {
 	m = &manifest{fs: fsys, dir: dir, live: map[uint64]bool{}, next: 1}
 	name := filepath.Join(dir, manifestName)
@@ -51,9 +51,7 @@ func openManifest(fsys vfs.FS, dir string) (m *manifest, damaged error, err erro
 			}
 			var d *wal.Damage
 			if errors.As(err, &d) {
-				if !d.Tail || len(m.live) == 0 { // else the last edit was torn: it was never acknowledged
-					damaged = d
-				}
+				damaged = d // even at the end: whether a crash tore it or it was whole once cannot be told
 				continue
 			}
 			if err != nil {

@@ -23,7 +23,7 @@ type Meta struct {
 	Groups  int    `json:"groups"`
 	Data    uint32 `json:"data_crc32c"`  // last checksum of the data file
 	Index   uint32 `json:"index_crc32c"` // and of the index
-	Sum     uint32 `json:"crc32c"`       // of this file with a zero here
+	Sum     uint32 `json:"crc32c"`       // of this file with a zero here; set in the file only
 }
 
 // encode returns the bytes of the file.
@@ -81,5 +81,6 @@ func readMeta(fs vfs.FS, name string) (Meta, error) {
 	if !bytes.Equal(b, again) || m.MinTime > m.MaxTime {
 		return Meta{}, fmt.Errorf("%w: %s fails its checksum", ErrCorrupt, name)
 	}
+	m.Sum = 0
 	return m, nil
 }

@@ -27,8 +27,7 @@ func (h *Head) Barrier(t int64) {
 	}
 }
 
-// NextTime returns the time of the first row at or after t, about; math.MaxInt64 if there is none.
-// Within a sealed tile it answers t itself.
+// NextTime returns the time of the first row at or after t; math.MaxInt64 if there is none.
 func (h *Head) NextTime(t int64) int64 {
 	next := int64(math.MaxInt64)
 	for _, g := range h.allGroups() {
@@ -44,7 +43,9 @@ func (g *group) nextTime(t int64) int64 {
 	t = max(t, g.floor)
 	next := int64(math.MaxInt64)
 	if i := sort.Search(len(g.tiles), func(i int) bool { return g.tiles[i].maxt >= t }); i < len(g.tiles) {
-		next = max(t, g.tiles[i].mint)
+		if next = g.tiles[i].mint; next < t {
+			next = g.tiles[i].nextTime(t)
+		}
 	}
 	if r := g.find(t); r < len(g.ts) {
 		next = min(next, g.ts[r])

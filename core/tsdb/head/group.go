@@ -2,7 +2,9 @@ package head
 
 import (
 	"math"
+	"slices"
 	"sort"
+	"strings"
 	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -27,6 +29,7 @@ type group struct {
 	id     uint32
 	common labels.Labels
 	own    []labels.Labels // by slot
+	names  []string        // sorted, replaced when it grows: all names in own; not kept for a solo
 	series []uint32        // by slot: the series, deadID once it is dropped; an older place of a series keeps it
 	sparse []bool          // by slot: it fills few of the group's rows and shall leave at its next sample
 
@@ -188,6 +191,15 @@ func (g *group) markSparse(k int) {
 		span := k - int(st.first)
 		g.sparse[s] = st.n > 0 && span >= sealRows/2 && int(st.n)*4 < span
 	}
+}
+
+// noteNames adds the names of own labels. The lock is held.
+func (g *group) noteNames(own labels.Labels) {
+	own.Range(func(l labels.Label) {
+		if i, ok := slices.BinarySearch(g.names, l.Name); !ok {
+			g.names = slices.Insert(slices.Clone(g.names), i, strings.Clone(l.Name))
+		}
+	})
 }
 
 // full returns the labels of the slot.

@@ -3,6 +3,7 @@ package head
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -95,6 +96,9 @@ func (hd *Handle) append(t int64, slots []storage.Slot, values []float64) (wal.P
 	if pos, done, err := hd.appendDense(b, t, slots, values); done {
 		return pos, err
 	}
+	if err := hd.distinct(b, t, slots); err != nil {
+		return 0, err
+	}
 	var g *group
 	for i, s := range slots {
 		at := hd.locs[s]
@@ -121,6 +125,26 @@ func (hd *Handle) append(t int64, slots []storage.Slot, values []float64) (wal.P
 		return 0, err
 	}
 	return h.log.End(), b.first
+}
+
+// distinct returns an error if the slots name a series twice.
+func (hd *Handle) distinct(b *batch, t int64, slots []storage.Slot) error {
+	b.ids = b.ids[:0]
+	for _, s := range slots {
+		b.ids = append(b.ids, hd.refs[s])
+	}
+	slices.Sort(b.ids)
+	for i := 1; i < len(b.ids); i++ {
+		if b.ids[i] == b.ids[i-1] {
+			at := hd.h.dir.locs.get(b.ids[i])
+			return twice(hd.h.dir.groups.get(at.group), at.slot, t)
+		}
+	}
+	return nil
+}
+
+func twice(g *group, slot uint32, t int64) error {
+	return fmt.Errorf("row at %d names series %s twice", t, g.full(slot))
 }
 
 // refusal returns why the sample cannot be stored, or nil, without storing anything.
@@ -180,7 +204,7 @@ func (hd *Handle) appendDense(b *batch, t int64, slots []storage.Slot, values []
 		if !storage.IsAbsent(row[s]) {
 			g.remove(r)
 			mu.Unlock()
-			return 0, true, fmt.Errorf("row at %d names series %s twice", t, g.full(s))
+			return 0, true, twice(g, s, t)
 		}
 		row[s] = b.vals[i]
 	}

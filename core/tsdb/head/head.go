@@ -228,6 +228,9 @@ func (h *Head) addSlot(g *group, own labels.Labels, id uint32) uint32 {
 	g.sparse = append(g.sparse, false)
 	g.widen(h.w.arena, len(g.series))
 	g.rank.Store(nil)
+	if !g.solo {
+		g.noteNames(own)
+	}
 	mu.Unlock()
 	return slot
 }

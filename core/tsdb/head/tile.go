@@ -52,6 +52,16 @@ func (t *tile) times(dst []int64) error {
 	return chunk.DecodeTimes(dst, t.blob[lo:lo+binary.LittleEndian.Uint32(t.blob[8:])])
 }
 
+// nextTime returns the first time at or after t, which is not after maxt.
+func (t *tile) nextTime(at int64) int64 {
+	ts := make([]int64, t.rows)
+	if t.times(ts) != nil {
+		return at // the cut meets the damage and tells
+	}
+	i, _ := slices.BinarySearch(ts, at)
+	return ts[i]
+}
+
 // slots returns the number of columns.
 func (t *tile) slots() int { return int(binary.LittleEndian.Uint32(t.blob[4:])) }
 

@@ -1,0 +1,180 @@
+package head
+
+import (
+	"fmt"
+	"slices"
+	"sort"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/index"
+)
+
+// tileRange is the rows lo..hi-1 of a tile, which are the selection's rows from at on.
+type tileRange struct {
+	tile
+	lo, hi, at int
+}
+
+// columns implements storage.Columns over a copy of the open rows and the sealed tiles, which never change.
+type columns struct {
+	h      *Head
+	common labels.Labels
+	own    []labels.Labels
+	names  []string
+	slots  []uint32
+	ts     []int64
+	tiles  []tileRange
+	open   int       // rows of the open tile: the last ones
+	vals   []float64 // theirs, series by series
+	rows   []rowRange
+}
+
+type rowRange struct{ lo, hi int32 }
+
+// arrange decodes the times, and drops the series that have no sample.
+func (c *columns) arrange(mint, maxt int64, openTimes []int64) error {
+	var buf []int64
+	kept := c.tiles[:0]
+	for _, t := range c.tiles {
+		buf = slices.Grow(buf[:0], t.rows)[:t.rows]
+		if err := t.times(buf); err != nil {
+			return c.damaged(&t, err)
+		}
+		t.lo = sort.Search(t.rows, func(i int) bool { return buf[i] >= mint })
+		t.hi = sort.Search(t.rows, func(i int) bool { return buf[i] > maxt })
+		if t.lo == t.hi {
+			continue
+		}
+		t.at = len(c.ts)
+		c.ts = append(c.ts, buf[t.lo:t.hi]...)
+		kept = append(kept, t)
+	}
+	c.tiles = kept
+	c.ts = append(c.ts, openTimes...)
+	d := c.h.decs.Get().(*decoder)
+	defer c.h.decs.Put(d)
+	n := 0
+	for i := range c.slots {
+		r, err := c.bounds(d, i)
+		if err != nil {
+			return err
+		}
+		if r.lo == r.hi {
+			continue
+		}
+		c.slots[n], c.own[n] = c.slots[i], c.own[i]
+		copy(c.vals[n*c.open:(n+1)*c.open], c.vals[i*c.open:(i+1)*c.open])
+		c.rows = append(c.rows, r)
+		n++
+	}
+	c.slots, c.own, c.vals = c.slots[:n], c.own[:n], c.vals[:n*c.open]
+	return nil
+}
+
+// bounds returns rows outside of which series i has no sample. They are exact to a tile, and empty only if
+// there is none at all.
+func (c *columns) bounds(d *decoder, i int) (rowRange, error) {
+	first, last, sure := -1, 0, false
+	for k := range c.tiles {
+		t := &c.tiles[k]
+		if len(t.column(c.slots[i])) == 0 {
+			continue
+		}
+		if first < 0 {
+			first = t.at
+		}
+		last = t.at + t.hi - t.lo
+		sure = sure || t.lo == 0 && t.hi == t.rows // a column that is there has a sample
+	}
+	base := len(c.ts) - c.open
+	for r, v := range c.vals[i*c.open : (i+1)*c.open] {
+		if !storage.IsAbsent(v) {
+			if first < 0 {
+				first = base + r
+			}
+			last, sure = base+r+1, true
+		}
+	}
+	if first < 0 {
+		return rowRange{}, nil
+	}
+	for k := 0; k < len(c.tiles) && !sure; k++ {
+		t := &c.tiles[k]
+		if len(t.column(c.slots[i])) == 0 {
+			continue
+		}
+		_, vals, ok := d.decode(&t.tile, c.slots[i])
+		if !ok {
+			return rowRange{}, c.damaged(t, errTile)
+		}
+		sure = slices.ContainsFunc(vals[t.lo:t.hi], func(v float64) bool { return !storage.IsAbsent(v) })
+	}
+	if !sure {
+		return rowRange{}, nil
+	}
+	return rowRange{int32(first), int32(last)}, nil
+}
+
+func (c *columns) damaged(t *tileRange, err error) error {
+	where := "memory"
+	if t.file != nil {
+		where = t.file.name
+	}
+	return fmt.Errorf("tile of %d..%d in %s: %w", t.mint, t.maxt, where, err)
+}
+
+// Common implements storage.Columns.
+func (c *columns) Common() labels.Labels { return c.common }
+
+// Own returns the labels of series i that are not common, as index.Own gives them.
+func (c *columns) Own(i int) labels.Labels { return c.own[i] }
+
+// OwnNames returns the sorted names that own labels of the group's series have.
+func (c *columns) OwnNames() []string { return c.names }
+
+// Len implements storage.Columns.
+func (c *columns) Len() int { return len(c.slots) }
+
+// Labels implements storage.Columns.
+func (c *columns) Labels(i int) labels.Labels { return index.Full(c.common, c.own[i]) }
+
+// Times implements storage.Columns.
+func (c *columns) Times() []int64 { return c.ts }
+
+// Rows implements storage.Columns.
+func (c *columns) Rows(i int) (lo, hi int) { return int(c.rows[i].lo), int(c.rows[i].hi) }
+
+// Values implements storage.Columns.
+func (c *columns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
+	if lo < 0 || hi > len(c.ts) || lo > hi {
+		return nil, fmt.Errorf("rows %d to %d of %d", lo, hi, len(c.ts))
+	}
+	dst = slices.Grow(dst[:0], hi-lo)[:hi-lo]
+	base := len(c.ts) - c.open
+	if lo < base {
+		d := c.h.decs.Get().(*decoder)
+		defer c.h.decs.Put(d)
+		k := sort.Search(len(c.tiles), func(k int) bool { return c.tiles[k].at+c.tiles[k].hi-c.tiles[k].lo > lo })
+		for ; k < len(c.tiles) && c.tiles[k].at < hi; k++ {
+			t := &c.tiles[k]
+			a, b := max(lo, t.at), min(hi, t.at+t.hi-t.lo)
+			part := dst[a-lo : b-lo]
+			if len(t.column(c.slots[i])) == 0 {
+				fillAbsent(part)
+				continue
+			}
+			vals, err := d.values(&t.tile, c.slots[i])
+			if err != nil {
+				return nil, c.damaged(t, err)
+			}
+			copy(part, vals[t.lo+a-t.at:])
+		}
+	}
+	if hi > base {
+		a := max(lo, base)
+		copy(dst[a-lo:], c.vals[i*c.open+a-base:i*c.open+hi-base])
+	}
+	return dst, nil
+}
