@@ -81,6 +81,7 @@ type world struct {
 	opens  []string // and closes, as "open ops" and "close ops"
 	answer func(ctx context.Context, to string, attempt int) error
 	calls  map[string]int
+	life   int // of the process; what a killed one still does is not seen by anybody
 }
 
 // in runs f in a new world of the given configuration, TOML.
@@ -136,6 +137,9 @@ func (w *world) apply(text string) {
 // kill stops the process without its goodbye: what comes next sees the disk as it is now.
 func (w *world) kill() {
 	disk := w.disk.Kill()
+	w.mu.Lock()
+	w.life++
+	w.mu.Unlock()
 	w.stop()
 	w.disk = disk
 }
@@ -157,13 +161,14 @@ func (w *world) open(_ context.Context, use config.PluginUse) (Notifier, error) 
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.opens = append(w.opens, "open "+to)
-	return &inbox{w, to}, nil
+	return &inbox{w, to, w.life}, nil
 }
 
 // inbox is a notifier plugin that keeps what it gets.
 type inbox struct {
-	w  *world
-	to string
+	w    *world
+	to   string
+	life int
 }
 
 func (i *inbox) Notify(ctx context.Context, text []byte) error {
@@ -182,6 +187,9 @@ func (i *inbox) Notify(ctx context.Context, text []byte) error {
 	}
 	i.w.mu.Lock()
 	defer i.w.mu.Unlock()
+	if i.life != i.w.life {
+		return errors.New("this process was killed")
+	}
 	i.w.mails = append(i.w.mails, m)
 	return nil
 }
