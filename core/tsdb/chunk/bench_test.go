@@ -91,6 +91,89 @@ func BenchmarkEntropy(b *testing.B) {
 	}
 }
 
+// fleet returns columns in the proportions of a fleet, in an order that branch predictors do not foresee.
+func fleet(rows int) [][]float64 {
+	r := rand.New(rand.NewPCG(17, uint64(rows)))
+	var cols [][]float64
+	for _, k := range kinds {
+		for range 4 * k.share {
+			cols = append(cols, k.make(r, rows))
+		}
+	}
+	r.Shuffle(len(cols), func(i, j int) { cols[i], cols[j] = cols[j], cols[i] })
+	return cols
+}
+
+func BenchmarkFleet(b *testing.B) {
+	for _, rows := range benchRows {
+		cols := fleet(rows)
+		var e Encoder
+		var encoded [][]byte
+		for _, vals := range cols {
+			encoded = append(encoded, e.Encode(nil, vals))
+		}
+		b.Run(fmt.Sprintf("encode/%d", rows), func(b *testing.B) {
+			buf := make([]byte, 0, 3*MaxLen(rows))
+			size, i := 0, 0
+			for b.Loop() {
+				buf = e.Encode(buf[:0], cols[i%len(cols)])
+				size += len(buf)
+				i++
+			}
+			report(b, size, i, rows)
+		})
+		b.Run(fmt.Sprintf("decode/%d", rows), func(b *testing.B) {
+			var d Decoder
+			dst := make([]float64, rows)
+			size, i := 0, 0
+			for b.Loop() {
+				col := encoded[i%len(encoded)]
+				if err := d.Decode(dst, col); err != nil {
+					b.Fatal(err)
+				}
+				size += len(col)
+				i++
+			}
+			report(b, size, i, rows)
+		})
+	}
+}
+
+func BenchmarkTimes(b *testing.B) {
+	r := rand.New(rand.NewPCG(19, 20))
+	for _, tt := range []struct {
+		name   string
+		jitter func() int64
+	}{
+		{"regular", func() int64 { return 0 }},
+		{"jitter", func() int64 { return r.Int64N(8) }},
+	} {
+		for _, rows := range benchRows {
+			ts := scrapes(rows, tt.jitter)
+			col := EncodeTimes(nil, ts)
+			b.Run(fmt.Sprintf("encode/%s/%d", tt.name, rows), func(b *testing.B) {
+				buf := make([]byte, 0, MaxLen(rows))
+				i := 0
+				for b.Loop() {
+					buf = EncodeTimes(buf[:0], ts)
+					i++
+				}
+				report(b, i*len(col), i, rows)
+			})
+			b.Run(fmt.Sprintf("decode/%s/%d", tt.name, rows), func(b *testing.B) {
+				i := 0
+				for b.Loop() {
+					if err := DecodeTimes(ts, col); err != nil {
+						b.Fatal(err)
+					}
+					i++
+				}
+				report(b, i*len(col), i, rows)
+			})
+		}
+	}
+}
+
 // report tells the figures a sample; bytes are of all columns worked on.
 func report(b *testing.B, size, columns, rows int) {
 	samples := float64(columns) * float64(rows)

@@ -42,7 +42,10 @@ func toDecimal(v float64, e int) (n int64, ok bool) {
 	if !(f > -maxInt && f < maxInt) {
 		return 0, false
 	}
-	n = int64(f + math.Copysign(0.5, f))
+	if e > 0 {
+		f += math.Copysign(0.5, f) // of an integer beyond 2^52 this would make the next
+	}
+	n = int64(f)
 	return n, math.Float64bits(float64(n)/pow10[e]) == math.Float64bits(v)
 }
 

@@ -3,7 +3,6 @@ package chunk
 import (
 	"encoding/binary"
 	"math"
-	"math/bits"
 	"slices"
 
 	"github.com/klauspost/compress/huff0"
@@ -51,19 +50,21 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 	e.grow(len(vals))
 	mark := len(dst)
 	c := column{vals: vals, flags: s.flags}
-	if exp, ok := e.toDecimals(vals); ok {
-		c.domain = byte(exp)
-		if exp > 0 && fitsNarrow(e.x, exp) {
-			c.domain |= flagNarrow
+	if exp, ok := e.toDecimals(vals, 0, len(vals)/32+1); ok {
+		ordinary := len(e.rows) - s.specials
+		dst = e.appendDecimals(dst, c, exp)
+		if ordinary > 0 {
+			if exp, ok = e.toDecimals(vals, exp+1, 0); ok {
+				end := len(dst)
+				dst = shorter(e.appendDecimals(dst, c, exp), mark, end)
+			}
 		}
-		dst = e.appendInts(dst, &c)
 	} else {
 		dst = e.appendUlp(dst, c)
 		end := len(dst)
 		e.toOrdered(vals)
 		c.domain = domainBits
-		dst = e.appendInts(dst, &c)
-		dst = shorter(dst, mark, end)
+		dst = shorter(e.appendInts(dst, c), mark, end)
 	}
 	if len(dst)-mark >= MaxLen(len(vals)) {
 		dst = appendRaw(dst[:mark], vals, s.flags)
@@ -95,11 +96,20 @@ func appendRaw(dst []byte, vals []float64, flags byte) []byte {
 	return dst
 }
 
-// toDecimals fills e.x with n for n/10^exp == v, by the least exp for which few ordinary values have none; these
-// and all special values become e.rows. A row of exceptions repeats the integer before it.
-func (e *Encoder) toDecimals(vals []float64) (exp int, ok bool) {
-	limit := len(vals)/32 + 1
-	for exp = 0; exp <= maxExponent; exp++ {
+// appendDecimals appends the column after toDecimals.
+func (e *Encoder) appendDecimals(dst []byte, c column, exp int) []byte {
+	c.domain = byte(exp)
+	if exp > 0 && fitsNarrow(e.x, exp) && e.productsExact(c.vals, exp) {
+		c.domain |= flagNarrow
+	}
+	return e.appendInts(dst, c)
+}
+
+// toDecimals fills e.x with n for n/10^exp == v, by the least exp from the given one on for which at most limit
+// ordinary values have no n; these and all special values become e.rows. A row of exceptions repeats the integer
+// before it.
+func (e *Encoder) toDecimals(vals []float64, from, limit int) (exp int, ok bool) {
+	for exp = from; exp <= maxExponent; exp++ {
 		if e.tryExponent(vals, exp, limit) {
 			return exp, true
 		}
@@ -130,6 +140,18 @@ func (e *Encoder) tryExponent(vals []float64, exp, limit int) bool {
 	return true
 }
 
+// productsExact checks what narrow promises: two products give the bits of all values but the exceptions.
+func (e *Encoder) productsExact(vals []float64, exp int) bool {
+	hi, lo := narrow[exp].hi, narrow[exp].lo
+	differ := 0
+	for i, v := range vals {
+		if math.Float64bits(product(e.x[i], hi, lo)) != math.Float64bits(v) {
+			differ++
+		}
+	}
+	return differ == len(e.rows)
+}
+
 // toOrdered fills e.x with the values as ordered integers; special ones become e.rows.
 func (e *Encoder) toOrdered(vals []float64) {
 	e.rows = e.rows[:0]
@@ -156,7 +178,7 @@ func fillHead(x []int64, first int) {
 }
 
 // appendInts appends the column whose integers are e.x and whose exceptions are at e.rows.
-func (e *Encoder) appendInts(dst []byte, c *column) []byte {
+func (e *Encoder) appendInts(dst []byte, c column) []byte {
 	changes := e.differences(&c.seq)
 	switch {
 	case len(e.rows) > 0:
@@ -171,7 +193,7 @@ func (e *Encoder) appendInts(dst []byte, c *column) []byte {
 		}
 		dst = appendConst(dst, v, c.flags)
 	} else {
-		dst = e.appendCheapest(dst, c, changes)
+		dst = e.appendCheapest(dst, &c, changes)
 	}
 	if len(e.rows) > 0 {
 		dst = appendExceptions(dst, c.vals, e.rows)
@@ -187,125 +209,4 @@ func (e *Encoder) ordinary(vals []float64) float64 {
 		}
 	}
 	return vals[len(e.rows)]
-}
-
-// differences fills e.d with x[i]-x[i-1] over their common divisor, which it puts in s, and 0 first. It returns how
-// many are not 0.
-func (e *Encoder) differences(s *sequence) (changes int) {
-	d := e.d
-	changes = plainDifferences(d, e.x)
-	s.g = 1
-	if g := commonDivisor(d); worthDividing(g, changes) {
-		s.g = int64(g)
-		q := newDivisor(g)
-		for i, v := range d {
-			d[i] = q.signed(v)
-		}
-	}
-	return changes
-}
-
-// plainDifferences fills d with x[i]-x[i-1], 0 first, and returns how many are not 0.
-func plainDifferences(d, x []int64) (changes int) {
-	x = x[:len(d)]
-	d[0] = 0
-	for i := 1; i < len(d); i++ {
-		v := x[i] - x[i-1]
-		d[i] = v
-		if v != 0 {
-			changes++
-		}
-	}
-	return changes
-}
-
-// worthDividing tells whether dividing changes by g saves more bits than g takes.
-func worthDividing(g uint64, changes int) bool {
-	return g < 1<<63 && changes*(bits.Len64(g)-1) > 8*uvarintLen(g)
-}
-
-// appendCheapest appends header and body in the mode that takes the fewest bytes.
-func (e *Encoder) appendCheapest(dst []byte, c *column, changes int) []byte {
-	n := len(e.d)
-	sparse := math.MaxInt
-	if changes*4 <= n {
-		sparse = sparseLen(e.d, changes)
-	}
-	packed := math.MaxInt
-	if changes*16 > n || n < miniRows {
-		packed = e.planPacked(&c.seq)
-	}
-	if changes*5 < n*4 && changes*16 > n {
-		e.changes = e.changes[:0]
-		for _, v := range e.d {
-			if v != 0 {
-				e.changes = append(e.changes, v)
-			}
-		}
-		plans, size := planMinis(e.plans[1-e.bestBuf][:], e.changes)
-		if size += packedLen(n, 1); size < packed && size < sparse {
-			dst = c.header(dst, modeBitmap, e.x[0])
-			dst = appendBitmap(dst, e.d)
-			return appendMinis(dst, plans, e.changes)
-		}
-	}
-	if sparse <= packed {
-		dst = c.header(dst, modeSparse, e.x[0])
-		return appendSparse(dst, e.d, changes)
-	}
-	if e.Entropy && n >= entropyRows {
-		if longer, ok := e.appendEntropy(dst, c, packed); ok {
-			return longer
-		}
-	}
-	dst = c.header(dst, modePacked, c.seq.start)
-	return e.appendPlanned(dst)
-}
-
-// appendPlanned appends the residuals that planPacked chose.
-func (e *Encoder) appendPlanned(dst []byte) []byte {
-	return appendMinis(dst, e.plans[e.bestBuf][:(len(e.best)+miniRows-1)/miniRows], e.best)
-}
-
-// planPacked chooses the transform: e.best and the winner's plans hold what it makes of the differences. It
-// returns the bytes of the packed body.
-func (e *Encoder) planPacked(s *sequence) (size int) {
-	size = math.MaxInt
-	var winner sequence
-	for _, t := range [...]transform{transformDelta, transformFOR, transformDoD} {
-		s.transform = t
-		s.residuals(e.r, e.d, e.x[0])
-		_, bytes := planMinis(e.plans[1-e.bestBuf][:], e.r)
-		if s.hasSlope() {
-			bytes += uvarintLen(zigzag(s.slope))
-		}
-		if bytes < size {
-			size, winner = bytes, *s
-			e.r, e.best = e.best, e.r
-			e.bestBuf = 1 - e.bestBuf
-		}
-	}
-	*s = winner
-	return size
-}
-
-// header appends what comes before the body: FORMAT.md, section 2.
-func (c *column) header(dst []byte, m mode, start int64) []byte {
-	flags := c.flags
-	if c.seq.g > 1 {
-		flags |= flagGCD
-	}
-	second := c.domain
-	if m.hasTransform() {
-		second |= byte(c.seq.transform) << transformShift
-	}
-	dst = append(dst, byte(m)|flags, second)
-	if c.seq.g > 1 {
-		dst = binary.AppendUvarint(dst, uint64(c.seq.g))
-	}
-	dst = binary.AppendVarint(dst, start)
-	if m.hasTransform() && c.seq.hasSlope() {
-		dst = binary.AppendVarint(dst, c.seq.slope)
-	}
-	return dst
 }

@@ -7,20 +7,21 @@ import (
 
 // kind makes series as a fleet of servers has them.
 type kind struct {
-	name string
-	make func(r *rand.Rand, n int) []float64
+	name  string
+	share int // of a fleet's series, percent
+	make  func(r *rand.Rand, n int) []float64
 }
 
 // kinds are the series that sizes and speeds are told for.
 var kinds = []kind{
-	{"constant", func(r *rand.Rand, n int) []float64 { return repeat(1, n) }},
-	{"rare counter", counter(0.05)},
-	{"slow counter", counter(2)},
-	{"counter", counter(2000)},
-	{"byte counter", func(r *rand.Rand, n int) []float64 {
+	{"constant", 38, func(r *rand.Rand, n int) []float64 { return repeat(1, n) }},
+	{"rare counter", 12, counter(0.05)},
+	{"slow counter", 18, counter(2)},
+	{"counter", 7, counter(2000)},
+	{"byte counter", 5, func(r *rand.Rand, n int) []float64 {
 		return walk(n, 5e12, func() float64 { return math.Round(3e7 * (0.7 + 0.6*r.Float64())) })
 	}},
-	{"counter with resets", func(r *rand.Rand, n int) []float64 {
+	{"counter with resets", 1, func(r *rand.Rand, n int) []float64 {
 		v := 1e6
 		return generate(n, func() float64 {
 			v += float64(r.IntN(100))
@@ -30,37 +31,37 @@ var kinds = []kind{
 			return v
 		})
 	}},
-	{"cpu seconds", func(r *rand.Rand, n int) []float64 {
+	{"cpu seconds", 5, func(r *rand.Rand, n int) []float64 {
 		c := 1e7
 		return generate(n, func() float64 {
 			c += float64(600 + r.IntN(300))
 			return c / 100
 		})
 	}},
-	{"pages gauge", func(r *rand.Rand, n int) []float64 {
+	{"pages gauge", 3, func(r *rand.Rand, n int) []float64 {
 		return walk(n, 4096*250_000, func() float64 { return 4096 * math.Round(100*r.NormFloat64()) })
 	}},
-	{"gauge", func(r *rand.Rand, n int) []float64 {
+	{"gauge", 3, func(r *rand.Rand, n int) []float64 {
 		return generate(n, func() float64 { return math.Round(200 + 15*r.NormFloat64()) })
 	}},
-	{"load average", func(r *rand.Rand, n int) []float64 {
+	{"load average", 1, func(r *rand.Rand, n int) []float64 {
 		v := 2.0
 		return generate(n, func() float64 {
 			v += 0.05*(2-v) + 0.15*r.NormFloat64()
 			return math.Round(v*100) / 100
 		})
 	}},
-	{"temperature", func(r *rand.Rand, n int) []float64 {
+	{"temperature", 1, func(r *rand.Rand, n int) []float64 {
 		v := 50.0
 		return generate(n, func() float64 {
 			v += 0.05*(50-v) + 0.4*r.NormFloat64()
 			return math.Round(v*8) / 8
 		})
 	}},
-	{"duration", func(r *rand.Rand, n int) []float64 {
+	{"duration", 1, func(r *rand.Rand, n int) []float64 {
 		return generate(n, func() float64 { return math.Round(2e7*(0.8+0.4*r.Float64())) / 1e9 })
 	}},
-	{"sum of durations", func(r *rand.Rand, n int) []float64 {
+	{"sum of durations", 2, func(r *rand.Rand, n int) []float64 {
 		v := 3000.0
 		return generate(n, func() float64 {
 			for range 10 {
@@ -69,14 +70,14 @@ var kinds = []kind{
 			return v
 		})
 	}},
-	{"ratio", func(r *rand.Rand, n int) []float64 {
+	{"ratio", 1, func(r *rand.Rand, n int) []float64 {
 		v := 0.0
 		return generate(n, func() float64 {
 			v = 0.97*v + 0.05*r.NormFloat64()
 			return 0.5 * math.Exp(v)
 		})
 	}},
-	{"flapping", func(r *rand.Rand, n int) []float64 {
+	{"flapping", 1, func(r *rand.Rand, n int) []float64 {
 		v := 1.0
 		return generate(n, func() float64 {
 			if r.IntN(100) == 0 {
@@ -85,10 +86,10 @@ var kinds = []kind{
 			return v
 		})
 	}},
-	{"on and off", func(r *rand.Rand, n int) []float64 {
+	{"on and off", 1, func(r *rand.Rand, n int) []float64 {
 		return generate(n, func() float64 { return float64(r.IntN(5) / 4) })
 	}},
-	{"noise", func(r *rand.Rand, n int) []float64 {
+	{"noise", 0, func(r *rand.Rand, n int) []float64 {
 		return generate(n, func() float64 { return math.Float64frombits(r.Uint64()) })
 	}},
 }

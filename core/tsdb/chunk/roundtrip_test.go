@@ -121,7 +121,7 @@ func TestEverySmallStepSequenceComesBack(t *testing.T) {
 func TestColumnsOfAllLengthsComeBack(t *testing.T) {
 	var c codec
 	r := rand.New(rand.NewPCG(1, 2))
-	lengths := []int{MaxRows - 1, MaxRows}
+	lengths := []int{255, 256, 480, 511, 512, MaxRows - 1, MaxRows}
 	for n := 1; n <= 130; n++ {
 		lengths = append(lengths, n)
 	}

@@ -44,6 +44,12 @@ func TestColumnsTakeFewBytes(t *testing.T) {
 		{"an even climb, 32 rows", ramp(32, 15), modePacked, 8},
 		{"an even climb, 1024 rows", ramp(MaxRows, 15), modePacked, 22},
 		{"climbs of 4096 times 0 to 7", walk(128, 0, func() float64 { return 4096 * float64(r.IntN(8)) }), modePacked, 57},
+		{"a decimal among integers", slices.Concat(ramp(30, 3), []float64{0.1234567890123}, ramp(33, 3)), modePacked, 30},
+		{"a float sum of tenths, 32 rows", walk(32, 0.05, func() float64 { return 0.1 }), modeUlp, 32},
+		{"tenths, and a hundredth now and then", generate(64, func() float64 {
+			return float64(10*r.IntN(20)+r.IntN(30)/29) / 100
+		}), modePacked, 66},
+		{"a climb of odd numbers beyond 2^52", walk(64, 1<<52+1, func() float64 { return 2 }), modePacked, 13},
 		{"a climb with a reset", slices.Concat(ramp(60, 3), ramp(68, 3)), modePacked, 14},
 		{"0 and 1 at random, 32 rows", generate(32, func() float64 { return float64(r.IntN(2)) }), modePacked, 9},
 		{"on and off, 1024 rows", series("on and off", MaxRows), modePacked, 147},

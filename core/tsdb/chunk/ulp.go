@@ -14,9 +14,9 @@ const (
 	ulpMax     = 1 << 50 // integers beyond are decimals hardly farther apart than floats
 )
 
-// ulpExponent returns the least exponent at which samples of the ordinary values lie so close to decimals, all
-// moved by the same shift (of less than one unit of the last decimal), that it can hardly be chance: of other
-// values half would.
+// ulpExponent returns the least exponent at which samples of the ordinary values lie so close to decimals that it can
+// hardly be chance: of other values half would. If there is none, the decimals may all be moved by the same shift,
+// of less than a unit of the last one: a sum that began elsewhere.
 func ulpExponent(vals []float64) (e int, shift float64, ok bool) {
 	var samples [ulpSamples]float64
 	k := 0
@@ -30,29 +30,30 @@ func ulpExponent(vals []float64) (e int, shift float64, ok bool) {
 		return 0, 0, false
 	}
 	for e = 1; e <= maxExponent; e++ {
-		if shift, ok = driftedDecimals(samples[:], e); ok {
+		if driftedDecimals(samples[:], e, 0) {
+			return e, 0, true
+		}
+	}
+	for e = 1; e <= maxExponent; e++ {
+		f := samples[0] * pow10[e]
+		shift = f - math.RoundToEven(f)
+		if driftedDecimals(samples[:], e, shift) {
 			return e, shift, true
 		}
 	}
 	return 0, 0, false
 }
 
-func driftedDecimals(samples []float64, e int) (shift float64, ok bool) {
-	for i, v := range samples {
+func driftedDecimals(samples []float64, e int, shift float64) bool {
+	for _, v := range samples {
 		f := float64(v * pow10[e])
-		if !(f > -ulpMax && f < ulpMax) {
-			return 0, false
-		}
-		off := f - math.RoundToEven(f)
-		if i == 0 {
-			shift = off
-		}
-		off -= shift
-		if off -= math.RoundToEven(off); math.Abs(off) > ulpMargin {
-			return 0, false
+		off := f - shift
+		off -= math.RoundToEven(off)
+		if !(math.Abs(f) < ulpMax && math.Abs(off) <= ulpMargin) {
+			return false
 		}
 	}
-	return shift, true
+	return true
 }
 
 // appendUlp appends the column in ulp mode, or nothing if it does not suit.
