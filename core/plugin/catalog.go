@@ -1,0 +1,178 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/sdk/abi"
+	"github.com/hearth-project/hearth/sdk/manifest"
+)
+
+// States of a plugin in a list.
+const (
+	StateInstalled = "installed" // in the folder, used by nobody
+	StateRunning   = "running"   // used by a job or receiver
+	StateFailed    = "failed"    // it can't be used as it is: see the error
+)
+
+// Status is what List tells of a plugin.
+type Status struct {
+	ID          string   `json:"id"`
+	Version     string   `json:"version,omitempty"`
+	Kinds       []string `json:"kinds,omitempty"`
+	Description string   `json:"description,omitempty"`
+	License     string   `json:"license,omitempty"`
+	Runtime     string   `json:"runtime,omitempty"` // wasm or native
+	Asks        Asks     `json:"asks"`              // rights
+	State       string   `json:"state"`
+	Uses        int      `json:"uses"` // by jobs and receivers
+	Error       string   `json:"error,omitempty"`
+}
+
+// Asks is what a plugin asks to be allowed.
+type Asks struct {
+	Net     []string `json:"net,omitempty"`
+	Files   []string `json:"files,omitempty"`
+	Statfs  []string `json:"statfs,omitempty"`
+	Secrets []string `json:"secrets,omitempty"`
+	Env     []string `json:"env,omitempty"`
+}
+
+// List returns the plugins in the folder, sorted by id.
+func (h *Host) List() []Status {
+	out := []Status{}
+	for _, id := range h.installed() {
+		s := Status{ID: id, State: StateInstalled}
+		m, err := h.manifest(id)
+		if err == nil {
+			s.Version, s.Kinds, s.Description, s.License = m.Version, m.Kinds, m.Description, m.License
+			c := m.Capabilities
+			s.Asks = Asks{Net: c.Net, Files: c.Files, Statfs: c.Statfs, Secrets: c.Secrets, Env: c.Env}
+			var a *manifest.Artifact
+			if a, err = artifact(m); err == nil {
+				s.Runtime = a.Runtime
+			}
+		}
+		h.mu.Lock()
+		for c := range h.mu.clients {
+			if c.id == id {
+				s.Uses++
+			}
+		}
+		if err == nil {
+			err = h.mu.errors[id]
+		}
+		h.mu.Unlock()
+		if s.Uses > 0 {
+			s.State = StateRunning
+		}
+		if err != nil {
+			s.State, s.Error = StateFailed, err.Error()
+		}
+		out = append(out, s)
+	}
+	return out
+}
+
+// installed returns the ids of the folders that hold a manifest.
+func (h *Host) installed() []string {
+	found, err := filepath.Glob(filepath.Join(globLiteral(h.o.Dir), "*", "*", manifest.FileName))
+	if err != nil || h.o.Dir == "" {
+		return nil
+	}
+	ids := make([]string, 0, len(found))
+	for _, f := range found {
+		dir := filepath.Dir(f)
+		ids = append(ids, filepath.Base(filepath.Dir(dir))+"/"+filepath.Base(dir))
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// globLiteral escapes what filepath.Glob would take for a pattern.
+func globLiteral(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(s)
+}
+
+func (h *Host) dir(id string) string { return filepath.Join(h.o.Dir, filepath.FromSlash(id)) }
+
+// validID says whether an id may be made into a path.
+func validID(id string) bool {
+	ns, name, ok := strings.Cut(id, "/")
+	plain := func(s string) bool {
+		return s != "" && !strings.HasPrefix(s, ".") && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-_") == ""
+	}
+	return ok && plain(ns) && plain(name)
+}
+
+// manifest reads the manifest of an installed plugin.
+func (h *Host) manifest(id string) (*manifest.Manifest, error) {
+	if !validID(id) {
+		return nil, fmt.Errorf("%q is not the id of a plugin: it must be namespace/name, as hearth/node", id)
+	}
+	if h.o.Dir == "" {
+		return nil, errors.New("there is no folder of plugins: set dir of [plugins]")
+	}
+	m, err := manifest.Load(h.dir(id))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("it is not installed: %s holds %s", h.o.Dir, nameList(h.installed()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m.ID != id {
+		return nil, fmt.Errorf("the manifest in %s is of %s: move it to %s", h.dir(id), m.ID, h.dir(m.ID))
+	}
+	if m.MinABIMinor > abi.Minor {
+		return nil, fmt.Errorf("it needs version 1.%d of the plugin ABI, this hearth has %s: upgrade hearth", m.MinABIMinor, abi.Version)
+	}
+	return m, nil
+}
+
+func nameList(ids []string) string {
+	if len(ids) == 0 {
+		return "no plugins"
+	}
+	return strings.Join(ids, ", ")
+}
+
+// artifact chooses the build of a plugin that this host can run.
+func artifact(m *manifest.Manifest) (*manifest.Artifact, error) {
+	for i := range m.Artifacts {
+		if m.Artifacts[i].Runtime == manifest.RuntimeWasm {
+			return &m.Artifacts[i], nil
+		}
+	}
+	return nil, errors.New("it has no build as a WebAssembly module: native plugins are not run by this host")
+}
+
+// source reads an artifact and checks that it is the file the manifest speaks of.
+func (h *Host) source(m *manifest.Manifest, a *manifest.Artifact) (wasm.Source, error) {
+	file := filepath.Join(h.dir(m.ID), a.File)
+	if a.SHA256 == "" {
+		return wasm.Source{}, fmt.Errorf("%s has no sha256 in its manifest: seal the package", file)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return wasm.Source{}, err
+	}
+	defer f.Close()
+	code, err := io.ReadAll(io.LimitReader(f, wasm.MaxModule+1))
+	if err != nil {
+		return wasm.Source{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if sum := wasm.Digest(code); sum != a.SHA256 {
+		return wasm.Source{}, fmt.Errorf("%s has sha256 %s, its manifest says %s: %w: install the plugin again", file, sum, a.SHA256, manifest.ErrDigest)
+	}
+	return wasm.Source{
+		ID: m.ID, Code: code, Command: a.Mode == manifest.ModeCommand,
+		Memory: int64(m.Limits.MemoryMiB) << 20, Instances: m.Limits.Instances,
+	}, nil
+}

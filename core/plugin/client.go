@@ -1,0 +1,221 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/sdk/abi"
+	"github.com/hearth-project/hearth/sdk/manifest"
+)
+
+// Use is one use of a plugin: which, with what settings, and what it may touch.
+type Use struct {
+	ID     string         // namespace/name, as hearth/node
+	Config map[string]any // the plugin's own settings
+	Grant  Grant
+}
+
+// Times of calls for which neither the caller nor the manifest gives one.
+const (
+	defaultTimeout = 10 * time.Second
+	startTimeout   = 30 * time.Second // of describing and configuring, at Open
+)
+
+// Client is a plugin in use. It is safe for concurrent use.
+type Client struct {
+	host    *Host
+	id      string
+	kinds   []string
+	timeout time.Duration // of a call, by the manifest; 0 if it says none
+	module  *module
+	pool    *wasm.Pool
+	close   sync.Once
+	err     error // of close
+}
+
+// Open makes a plugin ready for calls: it is loaded, asked what it is, and configured. An error says what to change; a
+// plugin that only can't reach something yet is opened all the same, and its calls say so.
+func (h *Host) Open(ctx context.Context, u Use) (*Client, error) {
+	c, err := h.open(ctx, u)
+	if err != nil {
+		err = fmt.Errorf("plugin %s: %w", u.ID, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil {
+		h.mu.errors[u.ID] = err
+		return nil, err
+	}
+	delete(h.mu.errors, u.ID)
+	return c, nil
+}
+
+func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
+	m, err := h.manifest(u.ID)
+	if err != nil {
+		return nil, err
+	}
+	a, err := artifact(m)
+	if err != nil {
+		return nil, err
+	}
+	rights, missing, err := decide(m.Capabilities, u.Grant)
+	if err != nil {
+		return nil, err
+	}
+	settings, err := encodeSettings(u.Config)
+	if err != nil {
+		return nil, err
+	}
+	// The limits are part of what is compiled, so that a manifest with others is another module.
+	key := fmt.Sprintf("%s %s %d %d %s", u.ID, a.SHA256, m.Limits.MemoryMiB, m.Limits.Instances, a.Mode)
+	mod, err := h.module(ctx, key, func() (wasm.Source, error) { return h.source(m, a) })
+	if err != nil {
+		return nil, err
+	}
+	logger := h.log.With("plugin", u.ID)
+	c := &Client{host: h, id: u.ID, kinds: m.Kinds, timeout: m.Limits.Timeout.Std(), module: mod}
+	c.pool = mod.NewPool(rights, settings, logger)
+	h.mu.Lock()
+	closed := h.mu.closed
+	if !closed {
+		h.mu.clients[c] = struct{}{}
+	}
+	h.mu.Unlock()
+	if closed {
+		return nil, errors.Join(ErrClosed, c.Close())
+	}
+	if err := c.check(ctx, logger); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	if len(missing) > 0 {
+		logger.Info("the plugin asks for more than it is granted; what it can't do without it will say", "not_granted", strings.Join(missing, ", "))
+	}
+	return c, nil
+}
+
+// check asks the plugin what it is, which configures it first.
+func (c *Client) check(ctx context.Context, logger *slog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	out, err := c.pool.Describe(ctx)
+	if err != nil {
+		call := c.callError(abi.OpDescribe, err)
+		if call.Retryable() && !errors.Is(err, context.Canceled) {
+			logger.Warn("the plugin is not ready yet", "err", call)
+			return nil
+		}
+		return &prefixed{call}
+	}
+	var d abi.Description
+	if err := json.Unmarshal(out, &d); err != nil {
+		return fmt.Errorf("its description is not JSON: %w", err)
+	}
+	if major, _, _ := strings.Cut(d.ABI, "."); major != "1" {
+		return fmt.Errorf("it is built for version %q of the plugin ABI, this hearth has %s", d.ABI, abi.Version)
+	}
+	for _, k := range c.kinds {
+		if (k == manifest.KindExporter || k == manifest.KindNotifier) && !slices.Contains(d.Kinds, k) {
+			return fmt.Errorf("its manifest says it is a %s, the module says it is %s: build it again", k, nameList(d.Kinds))
+		}
+	}
+	return nil
+}
+
+// prefixed is a CallError whose text leaves the plugin's name to the one around it.
+type prefixed struct{ *CallError }
+
+func (p *prefixed) Error() string { return p.Operation + ": " + p.Message }
+func (p *prefixed) Unwrap() error { return p.CallError }
+
+// encodeSettings writes the operator's settings as the JSON object that the plugin reads.
+func encodeSettings(config map[string]any) ([]byte, error) {
+	if len(config) == 0 {
+		return []byte("{}"), nil
+	}
+	b, err := json.Marshal(config)
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	return b, nil
+}
+
+// Close gives the plugin up, after calls under way have ended. It may be called twice.
+func (c *Client) Close() error {
+	c.close.Do(func() {
+		c.pool.Close()
+		c.host.mu.Lock()
+		delete(c.host.mu.clients, c)
+		c.host.mu.Unlock()
+		c.err = c.host.release(c.module)
+	})
+	return c.err
+}
+
+// Notifies reports whether the plugin is a notifier.
+func (c *Client) Notifies() bool { return slices.Contains(c.kinds, manifest.KindNotifier) }
+
+// Content types of what exporters print.
+const (
+	textType        = "text/plain; version=0.0.4; charset=utf-8"
+	openMetricsType = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+)
+
+// Collect asks an exporter for the samples of a target, which is its address as the operator wrote it. The result is an
+// exposition of the content type. Errors are *CallError.
+func (c *Client) Collect(ctx context.Context, target string) (body []byte, contentType string, err error) {
+	body, err = c.call(ctx, abi.OpCollect, target, func(left time.Duration) ([]byte, error) {
+		return json.Marshal(abi.CollectRequest{Address: target, DeadlineMS: abi.DeadlineMS(left)})
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	contentType = textType
+	if bytes.HasSuffix(bytes.TrimRight(body, "\n"), []byte("# EOF")) {
+		contentType = openMetricsType
+	}
+	return body, contentType, nil
+}
+
+// Notify delivers a message, Alertmanager's for webhooks in version 4. Errors are *CallError.
+func (c *Client) Notify(ctx context.Context, message []byte) error {
+	if !json.Valid(message) {
+		return &CallError{Plugin: c.id, Operation: abi.OpNotify, Code: abi.CodeInvalidRequest, Message: "the message is not JSON"}
+	}
+	_, err := c.call(ctx, abi.OpNotify, "", func(left time.Duration) ([]byte, error) {
+		return json.Marshal(abi.NotifyRequest{Payload: message, DeadlineMS: abi.DeadlineMS(left)})
+	})
+	return err
+}
+
+// call makes one call within the caller's deadline and the manifest's.
+func (c *Client) call(ctx context.Context, op, target string, body func(left time.Duration) ([]byte, error)) ([]byte, error) {
+	timeout := c.timeout
+	if _, given := ctx.Deadline(); !given && timeout == 0 {
+		timeout = defaultTimeout
+	}
+	if timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	deadline, _ := ctx.Deadline()
+	start := time.Now()
+	out, usage, err := c.pool.Call(ctx, wasm.Request{Operation: op, Target: target, Body: func() ([]byte, error) {
+		return body(time.Until(deadline))
+	}})
+	if err != nil {
+		err = c.callError(op, err)
+	}
+	c.host.metrics.observe(c.id, op, time.Since(start), usage, len(out), err)
+	return out, err
+}

@@ -1,0 +1,89 @@
+package wasm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/tetratelabs/wazero/sys"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm/fuel"
+	"github.com/hearth-project/hearth/sdk/abi"
+)
+
+// GuestError is an answer of a guest that says that the operation has failed.
+type GuestError struct {
+	Operation string
+	abi.Failure
+	Refused []string // rights that were missing in the call, as sentences
+}
+
+func (e *GuestError) Error() string {
+	return strings.Join(append([]string{e.Message}, e.Refused...), "; ")
+}
+
+// Kind is how a call has ended that has no answer.
+type Kind int
+
+// Kinds of faults.
+const (
+	Trap      Kind = iota // the guest has broken off
+	Exit                  // the guest has ended itself
+	Deadline              // time is up
+	Cancelled             // the caller has given up
+	Exhausted             // the guest has used all its fuel
+	Malformed             // the answer breaks the rules
+	NoStart               // there was no instance to call
+)
+
+// Fault is a call without an answer. The instance is gone.
+type Fault struct {
+	Operation string
+	Kind      Kind
+	Message   string
+	Err       error // what it wraps; may be nil
+}
+
+func (f *Fault) Error() string { return f.Message }
+
+// Unwrap returns what is behind the fault, as context.DeadlineExceeded.
+func (f *Fault) Unwrap() error { return f.Err }
+
+// faultOf turns what wazero returns from a call into a fault.
+func (i *instance) faultOf(ctx context.Context, op string, err error) *Fault {
+	f := &Fault{Operation: op}
+	var exit *sys.ExitError
+	stopped := i.meter.Stopped()
+	if stopped == nil {
+		stopped = ctx.Err() // a wait was cut short
+	}
+	switch {
+	case errors.As(err, &exit) && errors.Is(stopped, fuel.ErrExhausted):
+		f.Kind, f.Err = Exhausted, stopped
+		f.Message = fmt.Sprintf("stopped: it has used all of the %d units of fuel of a call; it computes too much, or without end", i.pool.module.e.o.Fuel)
+	case errors.As(err, &exit) && errors.Is(stopped, context.DeadlineExceeded):
+		f.Kind, f.Err = Deadline, stopped
+		f.Message = "stopped at the deadline without an answer; a longer timeout helps if it is only slow"
+	case errors.As(err, &exit) && stopped != nil:
+		f.Kind, f.Err, f.Message = Cancelled, stopped, "stopped: the caller has given up"
+	case errors.As(err, &exit):
+		f.Kind, f.Message = Exit, fmt.Sprintf("ended itself with exit code %d", exit.ExitCode())
+	default:
+		f.Kind, f.Message = Trap, "broke off: "+firstLine(err.Error())
+		if i.memory.refused || i.memory.size >= uint64(i.pool.module.memory)/10*9 {
+			f.Message += fmt.Sprintf(" with %d MiB of memory, of at most %d", i.memory.size>>20, i.pool.module.memory>>20)
+		}
+	}
+	if f.Kind == Exit || f.Kind == Trap {
+		if last := i.log.lastWords(); last != "" {
+			f.Message += ": " + last
+		}
+	}
+	return f
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return strings.TrimPrefix(line, "wasm error: ")
+}

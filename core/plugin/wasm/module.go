@@ -1,0 +1,289 @@
+package wasm
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/tetratelabs/wazero"
+	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
+	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm/fuel"
+	"github.com/hearth-project/hearth/sdk/abi"
+)
+
+// Limits of the ABI.
+const (
+	MaxModule        = 32 << 20 // bytes
+	defaultMemory    = 64 << 20 // bytes of an instance
+	maxMemory        = 1 << 30
+	defaultInstances = 8
+	pageSize         = 64 << 10
+)
+
+// Source is a module that is to be loaded.
+type Source struct {
+	ID        string // of the plugin, namespace/name
+	Code      []byte
+	Command   bool  // it is to be of level 0
+	Memory    int64 // bytes of linear memory of an instance; 0 means 64 MiB, at most 1 GiB
+	Instances int   // at the same time; 0 means 8
+}
+
+// Module is a compiled plugin. Close releases it, after its pools.
+type Module struct {
+	e         *Engine
+	id        string
+	command   bool
+	memory    int64 // limit of an instance
+	least     uint64
+	instances int
+	exports   map[string]api.FunctionDefinition
+
+	runtime  wazero.Runtime
+	cache    wazero.CompilationCache
+	compiled wazero.CompiledModule
+	cacheErr error // why it could not be kept; it runs all the same
+
+	live    int           // instances; guarded by Engine.mu
+	changed chan struct{} // closed and made anew when one comes free; guarded by Engine.mu
+}
+
+// compileWorkers is how many goroutines wazero compiles a module with.
+const compileWorkers = 2
+
+// Load validates, rewrites and compiles a module, or takes it from the cache. It may take seconds and can't be
+// interrupted. A module is refused if its imports are not the ABI's, if it lacks an export, or asks for more than its
+// limits; the error says what.
+func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
+	e.compile.Lock()
+	defer e.compile.Unlock()
+	if len(s.Code) > MaxModule {
+		return nil, fmt.Errorf("the module has %d MiB, at most %d are allowed", len(s.Code)>>20, MaxModule>>20)
+	}
+	m := &Module{e: e, id: s.ID, command: s.Command, memory: s.Memory, instances: s.Instances, changed: make(chan struct{})}
+	if m.memory <= 0 {
+		m.memory = defaultMemory
+	}
+	m.memory = min(m.memory, maxMemory, e.o.Memory)
+	if m.instances <= 0 {
+		m.instances = defaultInstances
+	}
+	dir, err := openCache(e.o.Cache, s.ID, Digest(s.Code))
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			m.Close()
+			dir.drop()
+		}
+	}()
+	rewritten := dir.rewritten()
+	if rewritten == nil {
+		if err := validate(ctx, s.Code); err != nil {
+			return nil, err
+		}
+		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{}); err != nil {
+			return nil, err
+		}
+		m.cacheErr = dir.keep(rewritten)
+	}
+	if m.cache, err = newCompilationCache(dir); err != nil {
+		return nil, err
+	}
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfig()).
+		WithCompilationCache(m.cache).WithMemoryLimitPages(uint32(m.memory/pageSize)))
+	if m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), rewritten); err != nil {
+		return nil, fmt.Errorf("compiling the module: %w", err)
+	}
+	if err := m.checkExports(); err != nil {
+		return nil, err
+	}
+	if err := m.link(ctx); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// Digest is the sha256 of a module, in lower case hexadecimal.
+func Digest(code []byte) string {
+	sum := sha256.Sum256(code)
+	return hex.EncodeToString(sum[:])
+}
+
+// runtimeConfig is what both runtimes have: the features of the ABI. WithCloseOnContextDone stays off: the meter stops
+// guests at a tenth of its cost.
+func runtimeConfig(c wazero.RuntimeConfig) wazero.RuntimeConfig {
+	return c.WithCoreFeatures(api.CoreFeaturesV2).WithCloseOnContextDone(false).WithDebugInfoEnabled(false)
+}
+
+func newCompilationCache(dir cacheDir) (wazero.CompilationCache, error) {
+	if dir.path == "" {
+		return wazero.NewCompilationCache(), nil
+	}
+	return wazero.NewCompilationCacheWithDir(dir.path)
+}
+
+// validate has the original checked by wazero, so that the rewriter changes nothing but what is valid. The interpreter's
+// front does that without making machine code.
+func validate(ctx context.Context, code []byte) error {
+	rt := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfigInterpreter()))
+	defer rt.Close(ctx)
+	if _, err := rt.CompileModule(ctx, code); err != nil {
+		return fmt.Errorf("the module is not valid: %w", err)
+	}
+	return nil
+}
+
+// Close releases the module.
+func (m *Module) Close() error {
+	ctx := context.Background()
+	var errs []error
+	if m.runtime != nil {
+		errs = append(errs, m.runtime.Close(ctx))
+	}
+	if m.cache != nil {
+		errs = append(errs, m.cache.Close(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// CacheError returns why the module could not be kept for the next start, or nil.
+func (m *Module) CacheError() error { return m.cacheErr }
+
+// MemoryLimit is the most bytes of linear memory an instance may have.
+func (m *Module) MemoryLimit() int64 { return m.memory }
+
+// Command tells whether the module is of level 0.
+func (m *Module) Command() bool { return m.command }
+
+// signature is the type of a function.
+type signature struct{ params, results []api.ValueType }
+
+func (s signature) of(d api.FunctionDefinition) bool {
+	return slices.Equal(d.ParamTypes(), s.params) && slices.Equal(d.ResultTypes(), s.results)
+}
+
+const (
+	i32 = api.ValueTypeI32
+	i64 = api.ValueTypeI64
+)
+
+var (
+	noneNone   = signature{}
+	noneI32    = signature{nil, []api.ValueType{i32}}
+	i32I32     = signature{[]api.ValueType{i32}, []api.ValueType{i32}}
+	noneI64    = signature{nil, []api.ValueType{i64}}
+	requestI64 = signature{[]api.ValueType{i32, i32}, []api.ValueType{i64}}
+)
+
+// checkExports tells the levels apart and checks what each must have.
+func (m *Module) checkExports() error {
+	m.exports = m.compiled.ExportedFunctions()
+	memory, ok := m.compiled.ExportedMemories()["memory"]
+	if !ok {
+		return errors.New(`the module does not export its memory as "memory"`)
+	}
+	m.least = uint64(memory.Min()) * pageSize
+	if m.least > uint64(m.memory) {
+		return fmt.Errorf("the module needs %d MiB of memory, it may have %d: raise limits.memory_mib of its manifest", m.least>>20, m.memory>>20)
+	}
+	_, reactor := m.exports[abi.ExportVersion]
+	start, command := m.exports["_start"]
+	switch {
+	case reactor && m.command:
+		return fmt.Errorf("the module exports %s, it is a reactor: its manifest must say so", abi.ExportVersion)
+	case m.command && !command:
+		return errors.New("the module does not export _start, as a command must")
+	case m.command && !noneNone.of(start):
+		return errors.New("the module's _start has another type than () -> ()")
+	case m.command:
+		return nil
+	case !reactor:
+		return fmt.Errorf("the module does not export %s: build it with the SDK and -buildmode=c-shared, or give mode = \"command\" in its manifest if it prints its result", abi.ExportVersion)
+	}
+	for _, x := range []struct {
+		name     string
+		sig      signature
+		required bool
+	}{
+		{"_initialize", noneNone, false},
+		{abi.ExportVersion, noneI32, true},
+		{abi.ExportAlloc, i32I32, true},
+		{abi.ExportDescribe, noneI64, true},
+		{abi.ExportConfigure, requestI64, false},
+		{abi.ExportCollect, requestI64, false},
+		{abi.ExportNotify, requestI64, false},
+	} {
+		d, ok := m.exports[x.name]
+		if !ok && x.required {
+			return fmt.Errorf("the module does not export %s", x.name)
+		}
+		if ok && !x.sig.of(d) {
+			return fmt.Errorf("the module's %s has the type %v -> %v, not the ABI's", x.name, typeNames(d.ParamTypes()), typeNames(d.ResultTypes()))
+		}
+	}
+	return nil
+}
+
+func typeNames(ts []api.ValueType) []string {
+	names := make([]string, len(ts))
+	for i, t := range ts {
+		names[i] = api.ValueTypeName(t)
+	}
+	return names
+}
+
+// link gives the runtime the modules that guests import from.
+func (m *Module) link(ctx context.Context) error {
+	if n := len(m.compiled.ImportedMemories()); n > 0 {
+		return errors.New("the module imports its memory, it must have its own")
+	}
+	if err := fuel.Instantiate(ctx, m.runtime); err != nil {
+		return err
+	}
+	wasi := m.runtime.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
+	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(wasi)
+	exportWASI(wasi)
+	instance, err := wasi.Instantiate(ctx)
+	if err != nil {
+		return err
+	}
+	known := instance.ExportedFunctionDefinitions()
+	own := m.runtime.NewHostModuleBuilder(abi.ImportModule)
+	done := map[string]bool{}
+	for _, d := range m.compiled.ImportedFunctions() {
+		from, name, _ := d.Import()
+		switch from {
+		case fuel.ImportModule:
+		case wasi_snapshot_preview1.ModuleName:
+			if _, ok := known[name]; !ok {
+				return fmt.Errorf("the module imports %s.%s, which is not of WASI's preview 1", from, name)
+			}
+		case abi.ImportModule:
+			if done[name] {
+				continue
+			}
+			done[name] = true
+			if err := exportOwn(own, name, signature{d.ParamTypes(), d.ResultTypes()}); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("the module imports %s.%s; only imports from %s and %s are allowed", from, name, wasi_snapshot_preview1.ModuleName, abi.ImportModule)
+		}
+	}
+	_, err = own.Instantiate(ctx)
+	return err
+}
+
+// moduleConfig is what every instance of every plugin has.
+func moduleConfig() wazero.ModuleConfig {
+	return wazero.NewModuleConfig().WithName("").WithStartFunctions().WithRandSource(rand.Reader).WithSysWalltime()
+}

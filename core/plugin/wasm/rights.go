@@ -1,0 +1,81 @@
+package wasm
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm/sock"
+	"github.com/hearth-project/hearth/sdk/manifest"
+)
+
+// Rights is what the instances of a pool may touch. Except for Net, which is checked for both at each connection, it
+// holds what was asked for and granted.
+type Rights struct {
+	Asked   manifest.Capabilities // by the plugin's manifest
+	Net     []string              // granted, as in manifest.MatchNet or ${target}
+	Files   []string
+	Statfs  []string // mount points; "*" is any
+	Secrets map[string]func() (string, error)
+	Env     map[string]string
+}
+
+func (r *Rights) mayStatfs(p string) bool {
+	return slices.Contains(r.Statfs, "*") || slices.Contains(r.Statfs, p)
+}
+
+// rules returns where a call with this target may connect to.
+func (r *Rights) rules(target string) sock.Rules {
+	address := Address(target)
+	return sock.Rules{Asked: withTarget(r.Asked.Net, address), Granted: withTarget(r.Net, address)}
+}
+
+// withTarget replaces ${target}; without an address it allows nothing.
+func withTarget(entries []string, address string) []string {
+	if !slices.Contains(entries, manifest.Target) {
+		return entries
+	}
+	out := make([]string, 0, len(entries))
+	for _, e := range entries {
+		if e != manifest.Target {
+			out = append(out, e)
+		} else if address != "" {
+			out = append(out, address)
+		}
+	}
+	return out
+}
+
+// Address returns the host and port of a target as the operator wrote it: host:port or a URL. It is empty for anything
+// else.
+func Address(target string) string {
+	if strings.Contains(target, "://") {
+		u, err := url.Parse(target)
+		if err != nil || u.Hostname() == "" {
+			return ""
+		}
+		port := u.Port()
+		if port == "" {
+			port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+		}
+		target = net.JoinHostPort(u.Hostname(), port)
+	}
+	host, port, err := net.SplitHostPort(target)
+	if err != nil || host == "" || port == "" || strings.Contains(host, "*") || port == "*" {
+		return ""
+	}
+	return target
+}
+
+// adviseFile says how a file could be seen.
+func (r *Rights) adviseFile(p string) string {
+	for _, asked := range r.Asked.Files {
+		if asked == "/" || p == asked || strings.HasPrefix(p, asked+"/") {
+			return fmt.Sprintf("%s is not granted: add %q to files of the plugin's grant", p, asked)
+		}
+	}
+	return fmt.Sprintf("%s can't be granted: the plugin's manifest does not ask for it", path.Clean(p))
+}
