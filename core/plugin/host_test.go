@@ -55,7 +55,7 @@ func TestMisbehaviourCostsOneCall(t *testing.T) {
 		{"an exit", "exit", abi.CodePanic, "exit code 3", 0, true},
 		{"memory without end", "memory", abi.CodePanic, "out of memory", 0, true},
 		{"recursion without end", "recurse", abi.CodePanic, "memory", 0, true},
-		{"an answer that is too long", "much", abi.CodeInternal, "at most 16777216 are allowed", 0, false},
+		{"an answer that is too long", "much", abi.CodeInternal, "16777216 bytes are allowed", 0, false},
 		{"an error", "nonsense", abi.CodeInvalidRequest, "what is that?", 0, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -28,7 +28,7 @@ func newMetrics(r prometheus.Registerer, e *wasm.Engine) (*metrics, error) {
 	m.calls = counter("calls_total", "Calls of a plugin.", "plugin", "operation")
 	m.errors = counter("errors_total", "Calls of a plugin that failed, by code of the error.", "plugin", "operation", "code")
 	m.seconds = counter("seconds_total", "Time spent in calls of a plugin, waiting for an instance included.", "plugin", "operation")
-	m.fuel = counter("fuel_total", "Fuel used by calls of a plugin; a unit is about sixteen instructions.", "plugin", "operation")
+	m.fuel = counter("fuel_total", "Fuel used by calls of a plugin; a unit is about one pass of a loop or one call of a function.", "plugin", "operation")
 	m.body = counter("answer_bytes_total", "Bytes of the answers of a plugin.", "plugin", "operation")
 	m.sent = counter("sent_bytes_total", "Bytes a plugin has sent over its connections.", "plugin")
 	m.received = counter("received_bytes_total", "Bytes a plugin has received over its connections.", "plugin")

@@ -7,8 +7,9 @@
 // up Go's garbage collector, and with that the whole server, for as long as it runs. tick is a Go function, so it is the
 // point where the collector may stop the guest.
 //
-// The unit of fuel is about sixteen instructions, or 64 bytes of a bulk memory operation. What a piece of code costs is
-// fixed when it is rewritten, so the same call with the same input uses the same fuel on every machine.
+// A unit of fuel is one pass of a loop, one call of a function that calls others, or 64 bytes of a bulk memory operation;
+// passes of very long code cost more. What a piece of code costs is fixed when it is rewritten, so the same call with the
+// same input uses the same fuel on every machine.
 package fuel
 
 import (

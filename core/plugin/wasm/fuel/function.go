@@ -29,8 +29,9 @@ const (
 
 const (
 	maxLocals   = 50_000 // of one function; wazero's limit
-	perUnit     = 16     // instructions a unit of fuel
-	smallLeaf   = 64     // instructions of a function that calls nothing, up to which its callers pay for it
+	perUnit     = 2048   // instructions of a region beyond which it costs more than one unit
+	smallLeaf   = 32     // instructions of a function that calls nothing, up to which its callers pay for it
+	callCost    = 16     // instructions that a call counts for, since it may be of such a function
 	bulkShift   = 6      // log2 of the bytes or elements a bulk operation moves for a unit
 	maxCost     = 1<<20 - 1
 	costBytes   = 3 // in which the cost is written, so that it can be filled in later
@@ -53,6 +54,10 @@ type function struct {
 
 // region is code that is paid for at one place: a function's entry or a loop's header. Code of an inner loop is not part
 // of it.
+//
+// A pass costs one unit, more if the region is large. Its size says little of what a pass runs: compilers of Go and the like
+// put a whole function into one loop and jump about in it. It does say how much one pass can run at most, and so how long
+// a guest may keep to itself.
 type region struct {
 	at    int // where in out its cost is to be filled in
 	cost  int // instructions

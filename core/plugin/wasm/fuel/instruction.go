@@ -6,7 +6,8 @@ func (f *function) instruction() {
 	r := &f.r
 	at := r.p
 	op := r.byte()
-	f.regions[f.open[len(f.open)-1]].cost++
+	here := &f.regions[f.open[len(f.open)-1]]
+	here.cost++
 	switch {
 	case op == 0x02 || op == opIf: // block
 		f.blockType()
@@ -25,11 +26,13 @@ func (f *function) instruction() {
 		f.open = f.open[:len(f.open)-1]
 	case op == opCall:
 		f.calls = true
+		here.cost += callCost
 		f.replaceIndex(at+1, f.m.shift(r.below(uint32(len(f.m.functions)), "function")))
 	case op == opRefFunc:
 		f.replaceIndex(at+1, f.m.shift(r.below(uint32(len(f.m.functions)), "function")))
 	case op == opCallIndirect:
 		f.calls = true
+		here.cost += callCost
 		r.below(uint32(len(f.m.types)), "type")
 		r.u32()
 	case op == opLocalGet || op == opLocalSet || op == opLocalTee:

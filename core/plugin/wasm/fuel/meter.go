@@ -12,8 +12,8 @@ import (
 // ErrExhausted is why a call was stopped that has used all its fuel.
 var ErrExhausted = errors.New("used all its fuel")
 
-// Interval is how much fuel a guest gets at a time: what runs between two looks at the deadline, some tens of
-// microseconds.
+// Interval is how much fuel a guest gets at a time: what runs between two looks at the deadline. That takes some tens of
+// microseconds, and tens of milliseconds of code that is made to take long.
 const Interval = 10_000
 
 // Meter is the host's end of one instance: it counts what a call uses and stops it. Not safe for concurrent use, except
