@@ -21,9 +21,14 @@ func fold(a *plan.Aggregate, of operator, n int) operator {
 		}
 		g := newGrouping(ss, a, a.Grouping)
 		folds := make([]fn.Fold, len(g.groups))
+		var order []int // groups by their first series that has a value
 		err = of.run(q, func(i int, col []float64) error {
 			f := folds[g.of[i]]
 			if f == nil {
+				if empty(col) {
+					return nil
+				}
+				order = append(order, g.of[i])
 				if err := q.charge(n * fn.FoldCells(a.Op)); err != nil {
 					return err
 				}
@@ -37,15 +42,10 @@ func fold(a *plan.Aggregate, of operator, n int) operator {
 			return nil, err
 		}
 		m := &matrix{}
-		for i, f := range folds {
-			if f == nil {
-				continue
-			}
+		for _, i := range order {
 			q.release(n * (fn.FoldCells(a.Op) - 1))
-			if col := f.Result(); !empty(col) {
-				m.series = append(m.series, g.groups[i])
-				m.cols = append(m.cols, col)
-			}
+			m.series = append(m.series, g.groups[i])
+			m.cols = append(m.cols, folds[i].Result())
 		}
 		return m, nil
 	}}

@@ -63,7 +63,7 @@ func (op *join) matrix(q *query) (*matrix, error) {
 	}
 	l.release(q)
 	r.release(q)
-	return joined(q, out, false)
+	return together(q, out)
 }
 
 // unique tells whether nothing can match twice at any step: no signature occurs twice on the one side, nor, with

@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/promql/parser/posrange"
 	"github.com/prometheus/prometheus/util/annotations"
 
 	"github.com/hearth-project/hearth/core/promql/fn"
@@ -166,7 +167,7 @@ func (b builder) call(n *plan.Call) (operator, error) {
 		return labelJoin(of, n.Args)
 	}
 	if op, ok := sortCall(n.Func, of, n.Args, b.grid.N); ok {
-		if b.grid.N > 1 {
+		if b.grid.Ranged {
 			b.q.annotate(annotations.NewSortInRangeQueryWarning(n.Pos()))
 		}
 		return op, nil
@@ -193,13 +194,16 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 	if err != nil {
 		return nil, err
 	}
-	rows, err := b.rows(r)
+	rows, err := b.rows(r, 0)
 	if err != nil {
 		return nil, err
 	}
 	scan := &windowScan{
 		rows: rows, ref: r.Times(b.grid), eval: b.grid, width: r.Width, f: f, args: args, keep: fn.KeepsName(n.Func),
 		counter: n.Func == "rate" || n.Func == "increase", pos: r.Pos(), weight: b.weight,
+	}
+	if r.Sub != nil {
+		scan.pos = posrange.PositionRange{} // upstream has lost the place of a subquery by then
 	}
 	if n.Func == "quantile_over_time" {
 		scan.valid = func(x float64) error { return invalidQuantile(x, n.Args[0]) }
@@ -211,14 +215,14 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 	return op, nil
 }
 
-// rows returns where the samples of r come from.
-func (b builder) rows(r *plan.Range) (rows, error) {
+// rows returns where the samples of r come from. What a subquery reads is counted weight times.
+func (b builder) rows(r *plan.Range, weight int64) (rows, error) {
 	if r.Of != nil {
 		first, last := r.Times(b.grid).Bounds()
 		return b.q.register(first-r.Width+1, last, r.Of.Matchers), nil
 	}
 	g := r.Grid(b.grid, b.subqueryStep)
-	of, err := b.on(g, 0).vectorOf(r.Sub.Expr)
+	of, err := b.on(g, weight).vectorOf(r.Sub.Expr)
 	return &subquery{of: of, grid: g}, err
 }
 

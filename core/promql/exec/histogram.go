@@ -138,7 +138,7 @@ func histogramQuantiles(of operator, arg plan.Node, label string, params []scala
 			}
 		}
 		in.release(q)
-		return joined(q, out.nonEmpty(q), false)
+		return together(q, out.nonEmpty(q))
 	}}
 }
 
@@ -189,7 +189,7 @@ func histogramFraction(of operator, arg plan.Node, lower, upper scalar, n int) o
 			return nil, err
 		}
 		in.release(q)
-		return joined(q, out.nonEmpty(q), false)
+		return together(q, out.nonEmpty(q))
 	}}
 }
 

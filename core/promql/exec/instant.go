@@ -21,8 +21,14 @@ type instantScan struct {
 
 func newInstantScan(q *query, s *plan.Selector, g plan.Grid, lookback, weight int64) operator {
 	op := &instantScan{ref: s.Times(g), lookback: lookback, stamp: s.Stamp, weight: weight}
-	first, last := op.ref.Bounds()
+	at := s.Reference
+	at.Slides = false // upstream selects what the first step needs
+	first, last := at.Times(g).Bounds()
 	op.sel = q.register(first-lookback+1, last, s.Matchers)
+	if s.Stamp && s.At != nil { // upstream selects with the offset but looks at the time of the @ modifier
+		at.Offset = 0
+		op.ref = at.Times(g)
+	}
 	return op
 }
 

@@ -17,8 +17,14 @@ type stepJoin struct {
 	matched []bool         // signatures that had a result at this step, with one-to-one matching
 	results []map[int]bool // the same with many-to-one matching: the series made for each signature
 	out     *matrix
-	at      map[uint64]int // series of out by the hash of their labels
+	at      map[madeKey]int // series of out
 	filled  map[fillKey]int
+}
+
+// madeKey is a series of the output: the hash of its labels and the signature it is made for.
+type madeKey struct {
+	hash uint64
+	sig  int
 }
 
 // fillKey is a result with a fill value on one side: series i of the many side, or of the one.
@@ -30,7 +36,7 @@ type fillKey struct {
 func (op *join) byStep(q *query, signatures int) (*matrix, error) {
 	s := &stepJoin{
 		join: op, q: q, ones: make([]int, signatures), matched: make([]bool, signatures),
-		results: make([]map[int]bool, signatures), out: &matrix{}, at: map[uint64]int{}, filled: map[fillKey]int{},
+		results: make([]map[int]bool, signatures), out: &matrix{}, at: map[madeKey]int{}, filled: map[fillKey]int{},
 	}
 	for k := range op.n {
 		if err := q.ctx.Err(); err != nil {
@@ -69,11 +75,11 @@ func (s *stepJoin) step(k int) error {
 		j := s.ones[sig]
 		switch {
 		case j >= 0:
-			if err := s.pair(k, sig, x, s.one.cols[j][k], s.series(i, j)); err != nil {
+			if err := s.pair(k, sig, x, s.one.cols[j][k], s.series(sig, i, j)); err != nil {
 				return err
 			}
 		case fill.RHS != nil:
-			if err := s.pair(k, sig, x, *fill.RHS, s.withFill(i, true)); err != nil {
+			if err := s.pair(k, sig, x, *fill.RHS, s.withFill(sig, i, true)); err != nil {
 				return err
 			}
 		}
@@ -86,7 +92,7 @@ func (s *stepJoin) step(k int) error {
 		if storage.IsAbsent(y) || s.matched[sig] || len(s.results[sig]) > 0 {
 			continue
 		}
-		if err := s.pair(k, sig, *fill.LHS, y, s.withFill(j, false)); err != nil {
+		if err := s.pair(k, sig, *fill.LHS, y, s.withFill(sig, j, false)); err != nil {
 			return err
 		}
 	}
@@ -126,18 +132,15 @@ func (s *stepJoin) pair(k, sig int, x, y float64, to int) error {
 		}
 		s.out.cols[to] = col
 	}
-	if !storage.IsAbsent(s.out.cols[to][k]) {
-		return errSameLabels
-	}
 	s.out.cols[to][k] = v
 	return nil
 }
 
 // series returns which series of the output series i of the many and j of the one side make.
-func (s *stepJoin) series(i, j int) int { return s.add(s.result(i, j)) }
+func (s *stepJoin) series(sig, i, j int) int { return s.add(sig, s.result(i, j)) }
 
 // withFill returns the same for a series that meets a fill value, whose labels are the ones matched on.
-func (s *stepJoin) withFill(i int, many bool) int {
+func (s *stepJoin) withFill(sig, i int, many bool) int {
 	key := fillKey{i, many}
 	to, ok := s.filled[key]
 	if ok {
@@ -151,7 +154,7 @@ func (s *stepJoin) withFill(i int, many bool) int {
 		ls := s.one.series[i].metric()
 		made = s.resultOf(s.matchLabels(ls), ls)
 	}
-	to = s.add(made)
+	to = s.add(sig, made)
 	s.filled[key] = to
 	return to
 }
@@ -160,8 +163,8 @@ func (s *stepJoin) matchLabels(ls labels.Labels) labels.Labels {
 	return ls.MatchLabels(s.Matching.On, s.Matching.MatchingLabels...)
 }
 
-func (s *stepJoin) add(made series) int {
-	h := made.labels.Hash()
+func (s *stepJoin) add(sig int, made series) int {
+	h := madeKey{made.labels.Hash(), sig}
 	to, ok := s.at[h]
 	if !ok {
 		to = len(s.out.series)

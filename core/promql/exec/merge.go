@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"slices"
+
 	"github.com/hearth-project/hearth/core/storage"
 )
 
@@ -9,6 +11,7 @@ import (
 type merge struct {
 	of    operator
 	apart bool // same labels are an error although the series are never there at the same time
+	final bool // join also what delayed removal of names leaves to the end of the query
 
 	m *matrix // if there was something to merge
 }
@@ -22,11 +25,25 @@ func (op *merge) open(q *query) ([]series, error) {
 	if err := op.of.run(q, m.keep(q, ss)); err != nil {
 		return nil, err
 	}
-	op.m, err = joined(q, m, op.apart)
+	op.m = m
+	if op.final || !m.leave(q) {
+		op.m, err = joined(q, m, op.apart)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return op.m.series, nil
+}
+
+// leave tells whether same labels are left to the end of the query: with delayed removal of names, at one step.
+func (m *matrix) leave(q *query) bool { return q.delayed && len(m.cols) > 0 && len(m.cols[0]) == 1 }
+
+// together joins the series of m that have the same labels, unless that is left to the end.
+func together(q *query, m *matrix) (*matrix, error) {
+	if m.leave(q) {
+		return m, nil
+	}
+	return joined(q, m, false)
 }
 
 func (op *merge) run(q *query, out sink) error {
@@ -48,13 +65,22 @@ func joined(q *query, m *matrix, apart bool) (*matrix, error) {
 			at[h] = len(out.series)
 			out.series = append(out.series, s)
 			out.cols = append(out.cols, m.cols[i])
-		case apart || !overlay(out.cols[to], m.cols[i]):
-			return nil, errSameLabels
 		default:
+			if begin(m.cols[i]) < begin(out.cols[to]) {
+				out.series[to].drop = s.drop
+			}
+			if apart || !overlay(out.cols[to], m.cols[i]) {
+				return nil, errSameLabels
+			}
 			q.release(len(m.cols[i]))
 		}
 	}
 	return out, nil
+}
+
+// begin returns the first step that has a value.
+func begin(col []float64) int {
+	return slices.IndexFunc(col, func(x float64) bool { return !storage.IsAbsent(x) })
 }
 
 // overlay puts the values of src into the holes of dst. It is false if there is no hole for one of them.

@@ -40,17 +40,22 @@ func (op *ranked) matrix(q *query) (*matrix, error) {
 	}
 	nothing, bad := op.check()
 	g := newGrouping(ss, op.Aggregate, op.Grouping)
-	all := make([]*heaps, len(g.groups))
+	byGroup := make([]*heaps, len(g.groups))
+	var all []*heaps // by the first series of the group that has a value
 	err = op.of.run(q, func(i int, col []float64) error {
 		if nothing || bad != nil {
 			return nil
 		}
-		h := all[g.of[i]]
+		h := byGroup[g.of[i]]
 		if h == nil {
+			if empty(col) {
+				return nil
+			}
 			if h, err = op.newHeaps(q, g.size[g.of[i]]); err != nil {
 				return err
 			}
-			all[g.of[i]] = h
+			byGroup[g.of[i]] = h
+			all = append(all, h)
 		}
 		h.add(i, col)
 		return nil
@@ -178,9 +183,6 @@ func (h *heaps) down(heap []item) {
 func (op *ranked) inOrder(q *query, ss []series, all []*heaps) (*matrix, error) {
 	m := &matrix{}
 	for _, h := range all {
-		if h == nil {
-			continue
-		}
 		chosen := h.items[:h.size[0]]
 		if op.Op != parser.LIMITK && len(chosen) > 1 {
 			sort.Sort(sort.Reverse(byRank{h, chosen}))
@@ -211,9 +213,6 @@ func (b byRank) Less(i, j int) bool { return b.h.before(b.items[i].v, b.items[j]
 func (op *ranked) bySeries(q *query, ss []series, all []*heaps) (*matrix, error) {
 	cols := make([][]float64, len(ss))
 	for _, h := range all {
-		if h == nil {
-			continue
-		}
 		for k, n := range h.size {
 			for _, it := range h.items[k*h.room:][:n] {
 				if cols[it.i] == nil {

@@ -51,7 +51,7 @@ func labelReplace(of operator, args []plan.Node) (operator, error) {
 	if !model.UTF8Validation.IsValidLabelName(dst) {
 		return nil, fmt.Errorf("invalid destination label name in label_replace(): %s", dst)
 	}
-	return &merge{of: &relabelled{of, dst, func(ls labels.Labels) (string, bool) {
+	return &merge{final: true, of: &relabelled{of, dst, func(ls labels.Labels) (string, bool) {
 		v := ls.Get(src)
 		found := re.FindStringSubmatchIndex(v)
 		if found == nil {
@@ -74,7 +74,7 @@ func labelJoin(of operator, args []plan.Node) (operator, error) {
 	if !model.UTF8Validation.IsValidLabelName(dst) {
 		return nil, fmt.Errorf("invalid destination label name in label_join(): %s", dst)
 	}
-	return &merge{of: &relabelled{of, dst, func(ls labels.Labels) (string, bool) {
+	return &merge{final: true, of: &relabelled{of, dst, func(ls labels.Labels) (string, bool) {
 		vals := make([]string, len(src))
 		for i, name := range src {
 			vals[i] = ls.Get(name)

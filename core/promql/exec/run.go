@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -108,7 +109,7 @@ func (b builder) root(n plan.Node, instant bool, res *Result) (func() (model.Val
 	}
 	op, err := b.vectorOf(n)
 	if b.q.delayed {
-		op = &merge{of: &cleaned{of: op}}
+		op = &merge{final: true, of: &cleaned{of: op}}
 	}
 	return func() (model.Value, error) {
 		if instant {
@@ -201,7 +202,7 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 	if b.grid.N != 1 {
 		return nil, fmt.Errorf("a range vector can't be evaluated at %d steps", b.grid.N)
 	}
-	rows, err := b.rows(r)
+	rows, err := b.rows(r, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -228,15 +229,42 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 				return nil, err
 			}
 			if points := samplesOf(g.Times()[lo:], v); len(points) > 0 {
-				b.q.samples += int64(len(points))
-				mat = append(mat, model.Series{Labels: src.series[n].metric(), Samples: points})
+				if r.Of != nil {
+					b.q.samples += int64(len(points))
+				}
+				s := src.series[n]
+				s.strip = s.strip || s.drop
+				mat = append(mat, model.Series{Labels: s.metric(), Samples: points})
 			}
 		}
 		began := time.Now()
 		sortByLabels(mat)
 		res.Sort = time.Since(began)
+		if b.q.delayed {
+			return mergeSorted(mat)
+		}
 		return mat, nil
 	}, nil
+}
+
+// mergeSorted joins series that have come to have the same labels.
+func mergeSorted(mat model.Matrix) (model.Matrix, error) {
+	out := mat[:0]
+	for _, s := range mat {
+		if len(out) == 0 || !labels.Equal(out[len(out)-1].Labels, s.Labels) {
+			out = append(out, s)
+			continue
+		}
+		last := &out[len(out)-1]
+		last.Samples = append(last.Samples, s.Samples...)
+		slices.SortFunc(last.Samples, func(a, b model.Sample) int { return cmp.Compare(a.T, b.T) })
+		for i := range last.Samples[1:] {
+			if last.Samples[i].T == last.Samples[i+1].T {
+				return nil, errSameLabels
+			}
+		}
+	}
+	return out, nil
 }
 
 // samplesOf returns what rows have samples that are not staleness markers.

@@ -32,7 +32,7 @@ func newSet(b *plan.Binary, l, r operator) operator {
 			left.filter(leftSig, there, b.Op == parser.LAND)
 			right.release(q)
 		}
-		return joined(q, left.nonEmpty(q), false)
+		return together(q, left.nonEmpty(q))
 	}}
 }
 

@@ -250,12 +250,9 @@ func (b *builder) call(x expr, n *parser.Call) (part, error) {
 	return part{node: out}, nil
 }
 
-// stamp makes timestamp(s). With the @ modifier the offset of the selector does not count, as upstream has it.
+// stamp makes timestamp(s).
 func (b *builder) stamp(x expr, s *Selector) part {
 	s.expr, s.Stamp, s.Slides = x, true, false
-	if s.At != nil {
-		s.Offset = 0
-	}
 	fixed := s.At != nil && !b.plain
 	return part{s, fixed, fixed}
 }

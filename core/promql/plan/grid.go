@@ -4,6 +4,7 @@ package plan
 type Grid struct {
 	Start, Step int64 // Unix milliseconds; milliseconds, at least 1
 	N           int   // steps; 0 if there is nothing to evaluate
+	Ranged      bool  // it was asked for from one time to another; there may still be one step only
 }
 
 // NewGrid returns the grid start, start+step, … up to and including end; an empty one if end is before start.
@@ -14,7 +15,7 @@ func NewGrid(start, end, step int64) Grid {
 	if step <= 0 || start == end {
 		return Grid{Start: start, Step: max(step, 1), N: 1}
 	}
-	return Grid{Start: start, Step: step, N: int((end-start)/step) + 1}
+	return Grid{Start: start, Step: step, N: int((end-start)/step) + 1, Ranged: true}
 }
 
 // At returns the time of step k.
