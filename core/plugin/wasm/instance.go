@@ -23,13 +23,14 @@ import (
 
 // instance is one guest: a memory and what belongs to it. It makes one call at a time.
 type instance struct {
-	pool   *Pool
-	module api.Module
-	memory *linear
-	meter  fuel.Meter
-	net    *sock.Net
-	files  *rofs.FS
-	log    *guestLog
+	pool    *Pool
+	module  api.Module
+	exports map[string]api.Function // those called more than once; each keeps its stack
+	memory  *linear
+	meter   fuel.Meter
+	net     *sock.Net
+	files   *rofs.FS
+	log     *guestLog
 
 	refused []string // rights that were missing in this call
 	fuel    uint64   // used in this call, but for what the meter still counts
@@ -96,7 +97,18 @@ func (i *instance) instantiate(ctx context.Context, more func(wazero.ModuleConfi
 		i.module = nil
 		return f
 	}
+	i.exports = map[string]api.Function{}
 	return i.meter.Attach(i.module)
+}
+
+// export returns a function of the guest's, or nil.
+func (i *instance) export(name string) api.Function {
+	f, ok := i.exports[name]
+	if !ok {
+		f = i.module.ExportedFunction(name)
+		i.exports[name] = f
+	}
+	return f
 }
 
 // start makes a reactor ready for its first collect or notify.
@@ -144,7 +156,7 @@ func (i *instance) invoke(ctx context.Context, op string, in []byte) ([]byte, er
 		return nil, &GuestError{Operation: op, Failure: abi.Failure{Code: abi.CodeInvalidRequest,
 			Message: fmt.Sprintf("the request has %d bytes, at most %d are allowed", len(in), abi.MaxRequest)}}
 	}
-	f := i.module.ExportedFunction(exportOf[op])
+	f := i.export(exportOf[op])
 	if f == nil {
 		return nil, &GuestError{Operation: op, Failure: abi.Failure{Code: abi.CodeUnimplemented, Message: "this plugin has no such operation"}}
 	}
@@ -155,7 +167,7 @@ func (i *instance) invoke(ctx context.Context, op string, in []byte) ([]byte, er
 	var stack [2]uint64
 	if len(in) > 0 {
 		stack[0] = api.EncodeU32(uint32(len(in)))
-		if err := i.module.ExportedFunction(abi.ExportAlloc).CallWithStack(gctx, stack[:1]); err != nil {
+		if err := i.export(abi.ExportAlloc).CallWithStack(gctx, stack[:1]); err != nil {
 			return nil, i.faultOf(ctx, op, err)
 		}
 		at := api.DecodeU32(stack[0])

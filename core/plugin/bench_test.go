@@ -1,0 +1,59 @@
+package plugin
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// BenchmarkCall is a call that does nothing: what the host adds to every scrape.
+func BenchmarkCall(b *testing.B) {
+	w := newWorld(b, installGuest(b))
+	c := w.open(Use{})
+	for b.Loop() {
+		if _, _, err := c.Collect(b.Context(), "nothing"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkCollectNode is a scrape of this host by the node exporter.
+func BenchmarkCollectNode(b *testing.B) {
+	w := newWorld(b, installNode(b))
+	c := w.open(Use{ID: "hearth/node", Grant: nodeGrant})
+	var size int
+	for b.Loop() {
+		body, _, err := c.Collect(b.Context(), "")
+		if err != nil {
+			b.Fatal(err)
+		}
+		size = len(body)
+	}
+	b.ReportMetric(float64(size), "answer-bytes")
+}
+
+// BenchmarkStart is a call that has to make its instance first.
+func BenchmarkStart(b *testing.B) {
+	w := newWorld(b, installGuest(b))
+	c := w.open(Use{})
+	for b.Loop() {
+		_, _, err := c.Collect(b.Context(), "exit")
+		if err == nil {
+			b.Fatal("it did not exit")
+		}
+	}
+}
+
+// BenchmarkOpen is what a start of the server costs for a plugin whose compiled form is kept, and without.
+func BenchmarkOpen(b *testing.B) {
+	dir := installNode(b)
+	for name, cache := range map[string]string{"kept": filepath.Join(built.dir, "cache"), "anew": ""} {
+		b.Run(name, func(b *testing.B) {
+			w := newWorld(b, dir, func(o *Options) { o.Cache = cache })
+			for b.Loop() {
+				if err := w.open(Use{ID: "hearth/node", Grant: nodeGrant}).Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
