@@ -135,6 +135,31 @@ func TestColumnsOfAllLengthsComeBack(t *testing.T) {
 	}
 }
 
+// TestPatchworkComesBack joins pieces of several kinds, scaled and repeated, in one column.
+func TestPatchworkComesBack(t *testing.T) {
+	var c codec
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 1))
+	for range 3000 {
+		var vals []float64
+		for n := 1 + r.IntN(1+r.IntN(MaxRows)); len(vals) < n; {
+			piece := kinds[r.IntN(len(kinds))].make(r, 1+r.IntN(n-len(vals)))
+			scale := [...]float64{1, 1, -1, 0.1, 1e-3, 1e9, 1 << 40}[r.IntN(7)]
+			for i := range piece {
+				piece[i] *= scale
+			}
+			if vals = append(vals, piece...); r.IntN(3) == 0 {
+				vals = append(vals, vals[:min(len(vals), n-len(vals))]...)
+			}
+		}
+		if r.IntN(2) == 0 {
+			holes(r, vals)
+		}
+		c.check(t, vals)
+	}
+}
+
 // holes makes some rows exceptions: a run at an end, single rows, odd values.
 func holes(r *rand.Rand, vals []float64) {
 	for i := range r.IntN(len(vals) + 1) {
