@@ -57,6 +57,9 @@ func said(w *metric.Writer, what string) {
 func (p *plugin) Collect(ctx context.Context, t sdk.Target, w *metric.Writer) error {
 	p.calls++
 	do, arg, _ := strings.Cut(t.Address, " ")
+	if i := strings.LastIndexByte(do, '/'); i >= 0 { // of a URL its path
+		do = do[i+1:]
+	}
 	switch do {
 	case "calls":
 		said(w, fmt.Sprint(p.calls))
