@@ -72,7 +72,7 @@ func matches(ls labels.Labels, ms []*labels.Matcher) bool {
 type samplesOf struct{ memory }
 
 func (s samplesOf) Querier(mint, maxt int64) (upstorage.Querier, error) {
-	return samplesQuerier{s.memory}, nil
+	return samplesQuerier(s), nil
 }
 
 type samplesQuerier struct{ memory }

@@ -55,7 +55,7 @@ func groupLabels(lb *labels.Builder, ls labels.Labels, without bool, names []str
 	case without:
 		lb.Reset(ls)
 		lb.Del(names...)
-		lb.Del(labels.MetricName)
+		lb.Del(plan.NameLabel)
 		return lb.Labels()
 	case len(names) > 0:
 		lb.Reset(ls)

@@ -37,7 +37,7 @@ func newClassic(q *query, m *matrix, arg plan.Node) *classic {
 		if err != nil {
 			name := ""
 			if q.delayed {
-				name = ls.Get(labels.MetricName)
+				name = ls.Get(plan.NameLabel)
 			}
 			q.annotate(annotations.NewBadBucketLabelWarning(name, le, arg.Pos()))
 			continue
@@ -121,7 +121,7 @@ func histogramQuantiles(of operator, arg plan.Node, label string, params []scala
 				if forced != nil {
 					name := ""
 					if q.delayed {
-						name = h.series.labels.Get(labels.MetricName)
+						name = h.series.labels.Get(plan.NameLabel)
 					}
 					q.annotate(annotations.NewHistogramQuantileForcedMonotonicityInfo(name, arg.Pos(), g.At(k), forced.Min, forced.Max, forced.Diff))
 				}

@@ -1,11 +1,11 @@
 package exec
 
 import (
-	"errors"
 	"math"
 
 	"github.com/prometheus/prometheus/util/annotations"
 
+	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
 	"github.com/hearth-project/hearth/core/storage"
 )
@@ -50,7 +50,7 @@ func (op *limitRatio) run(q *query, out sink) error {
 		return out(i, col)
 	})
 	if err == nil && bad {
-		err = errors.New("Ratio value is NaN") //nolint:staticcheck // upstream's words
+		err = fn.Error("Ratio value is NaN")
 	}
 	return err
 }

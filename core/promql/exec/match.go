@@ -24,7 +24,7 @@ type matcher struct {
 func newMatcher(m *parser.VectorMatching) *matcher {
 	names := slices.Clone(m.MatchingLabels)
 	if !m.On {
-		names = append(names, labels.MetricName)
+		names = append(names, plan.NameLabel)
 	}
 	slices.Sort(names)
 	return &matcher{VectorMatching: m, names: names, known: map[string]int{}}

@@ -2,13 +2,13 @@ package exec
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"math"
 	"sort"
 
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
 	"github.com/hearth-project/hearth/core/storage"
 )
@@ -76,11 +76,11 @@ func (op *ranked) check() (nothing bool, err error) {
 	case b.max < 1:
 		return true, nil
 	case b.nan:
-		return false, errors.New("Parameter value is NaN") //nolint:staticcheck // upstream's words
+		return false, fn.Error("Parameter value is NaN")
 	case b.min <= math.MinInt64:
-		return false, fmt.Errorf("Scalar value %v underflows int64", b.min) //nolint:staticcheck // upstream's words
+		return false, fn.Error(fmt.Sprintf("Scalar value %v underflows int64", b.min))
 	case b.max >= maxInt64:
-		return false, fmt.Errorf("Scalar value %v overflows int64", b.max) //nolint:staticcheck // upstream's words
+		return false, fn.Error(fmt.Sprintf("Scalar value %v overflows int64", b.max))
 	}
 	return false, nil
 }

@@ -30,7 +30,7 @@ func (op *relabelled) open(q *query) ([]series, error) {
 			lb.Reset(s.metric())
 			lb.Set(op.dst, v)
 			s.labels = lb.Labels()
-			s.drop = s.drop && op.dst != labels.MetricName
+			s.drop = s.drop && op.dst != plan.NameLabel
 		}
 		out[i] = s
 	}

@@ -3,6 +3,8 @@ package exec
 import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/schema"
+
+	"github.com/hearth-project/hearth/core/promql/plan"
 )
 
 // series is what a column belongs to.
@@ -26,7 +28,7 @@ func (s *series) name() string {
 	if s.strip {
 		return ""
 	}
-	return s.labels.Get(labels.MetricName)
+	return s.labels.Get(plan.NameLabel)
 }
 
 // unnamed returns ss without names: because what is computed of them is another quantity.
@@ -69,7 +71,7 @@ func sameName(ss []series) bool {
 		if !s.strip {
 			return false
 		}
-		n := s.labels.Get(labels.MetricName)
+		n := s.labels.Get(plan.NameLabel)
 		if i == 0 {
 			name = n
 		}

@@ -119,7 +119,7 @@ func (b *builder) selector(n *parser.VectorSelector) (*Selector, error) {
 		Matchers:  n.LabelMatchers,
 	}
 	for _, m := range n.LabelMatchers {
-		if m.Name == labels.MetricName && m.Type == labels.MatchEqual {
+		if m.Name == NameLabel && m.Type == labels.MatchEqual {
 			s.Name = m.Value
 		}
 	}
@@ -271,7 +271,7 @@ func absentLabels(e parser.Expr) labels.Labels {
 	seen := map[string]bool{}
 	for _, m := range s.LabelMatchers {
 		switch {
-		case m.Name == labels.MetricName:
+		case m.Name == NameLabel:
 		case m.Type == labels.MatchEqual && !seen[m.Name]:
 			lb.Set(m.Name, m.Value)
 			seen[m.Name] = true

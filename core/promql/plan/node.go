@@ -5,10 +5,14 @@
 package plan
 
 import (
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/parser/posrange"
 )
+
+// NameLabel is the label that holds the name of the metric.
+const NameLabel = model.MetricNameLabel
 
 // Node is a part of a plan. Its type is what PromQL calls scalar, vector (instant vector), matrix (range vector) or
 // string; Pos is its place in the text of the query, for annotations.
