@@ -7,46 +7,19 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm/internal/asm"
 )
 
-// assemble makes a module of sections, each a section's id, the number of its items and their bytes.
-func assemble(sections ...[]byte) []byte {
-	b := append([]byte{}, header...)
-	for _, s := range sections {
-		b = append(appendU32(append(b, s[0]), uint32(len(s)-1)), s[1:]...)
-	}
-	return b
-}
-
-// section makes one for assemble.
-func section(id byte, items ...[]byte) []byte {
-	b := appendU32([]byte{id}, uint32(len(items)))
-	for _, item := range items {
-		b = append(b, item...)
-	}
-	return b
-}
-
-// code makes a function body without locals.
-func code(instructions ...byte) []byte { return codeWith([]byte{0}, instructions...) }
-
-func codeWith(locals []byte, instructions ...byte) []byte {
-	body := append(append([]byte{}, locals...), instructions...)
-	body = append(body, opEnd)
-	return append(appendU32(nil, uint32(len(body))), body...)
-}
-
-func export(name string, kind, index byte) []byte { return append(appendText(nil, name), kind, index) }
-
 var (
-	noneToNone = []byte{0x60, 0, 0}
-	i32ToNone  = []byte{0x60, 1, typeI32, 0}
+	noneToNone = asm.FuncType(nil, nil)
+	i32ToNone  = asm.FuncType([]byte{asm.I32}, nil)
 )
 
 // one is a module whose function 0, exported as f, takes and returns nothing.
 func one(instructions ...byte) []byte {
-	return assemble(section(secType, noneToNone), section(secFunction, []byte{0}),
-		section(secMemory, []byte{0, 1}), section(secExport, export("f", kindFunction, 0)), section(secCode, code(instructions...)))
+	return asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0}),
+		asm.Section(secMemory, []byte{0, 1}), asm.Section(secExport, asm.Export("f", kindFunction, 0)), asm.Section(secCode, asm.Code(instructions...)))
 }
 
 // runtime is a wazero runtime with the meter.

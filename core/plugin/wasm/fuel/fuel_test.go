@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/tetratelabs/wazero"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm/internal/asm"
 )
 
 // endless are modules whose f does not end by itself within a lifetime.
@@ -24,17 +26,17 @@ var endless = map[string][]byte{
 	"a loop of large copies":   one(0x03, 0x40, 0x41, 0, 0x41, 0, 0x41, 0x80, 0x80, 4, opBulk, 10, 0, 0, 0x0c, 0, opEnd),
 	"a loop through a growing": one(0x03, 0x40, 0x41, 0, 0x40, 0, 0x1a, 0x0c, 0, opEnd),
 	// f(n): if n == 0 return; f(n-1); f(n-1)
-	"a recursion of many branches": assemble(section(secType, noneToNone, i32ToNone), section(secFunction, []byte{1}, []byte{0}),
-		section(secExport, export("f", kindFunction, 1)),
-		section(secCode, code(opLocalGet, 0, 0x45, opIf, 0x40, 0x0f, opEnd,
+	"a recursion of many branches": asm.Module(asm.Section(secType, noneToNone, i32ToNone), asm.Section(secFunction, []byte{1}, []byte{0}),
+		asm.Section(secExport, asm.Export("f", kindFunction, 1)),
+		asm.Section(secCode, asm.Code(opLocalGet, 0, 0x45, opIf, 0x40, 0x0f, opEnd,
 			opLocalGet, 0, 0x41, 1, opI32Sub, opCall, 0, opLocalGet, 0, 0x41, 1, opI32Sub, opCall, 0),
-			code(0x41, 60, opCall, 0))),
-	"two functions that call each other by a table, forty deep": assemble(section(secType, noneToNone, i32ToNone), section(secFunction, []byte{1}, []byte{0}),
-		section(secTable, []byte{0x70, 0, 1}), section(secExport, export("f", kindFunction, 1)),
-		section(secElement, []byte{0, 0x41, 0, opEnd, 1, 0}),
-		section(secCode, code(opLocalGet, 0, 0x45, opIf, 0x40, 0x0f, opEnd,
+			asm.Code(0x41, 60, opCall, 0))),
+	"two functions that call each other by a table, forty deep": asm.Module(asm.Section(secType, noneToNone, i32ToNone), asm.Section(secFunction, []byte{1}, []byte{0}),
+		asm.Section(secTable, []byte{0x70, 0, 1}), asm.Section(secExport, asm.Export("f", kindFunction, 1)),
+		asm.Section(secElement, []byte{0, 0x41, 0, opEnd, 1, 0}),
+		asm.Section(secCode, asm.Code(opLocalGet, 0, 0x45, opIf, 0x40, 0x0f, opEnd,
 			opLocalGet, 0, 0x41, 1, opI32Sub, 0x41, 0, opCallIndirect, 1, 0, opLocalGet, 0, 0x41, 1, opI32Sub, 0x41, 0, opCallIndirect, 1, 0),
-			code(0x41, 40, opCall, 0))),
+			asm.Code(0x41, 40, opCall, 0))),
 }
 
 func TestEndlessCodeStopsAtTheDeadline(t *testing.T) {
@@ -96,8 +98,8 @@ func TestGarbageIsCollectedBesideALoop(t *testing.T) {
 
 func TestFuelFollowsTheWork(t *testing.T) {
 	// f(n): do n-- while n
-	module := assemble(section(secType, i32ToNone), section(secFunction, []byte{0}), section(secExport, export("f", kindFunction, 0)),
-		section(secCode, code(0x03, 0x40, opLocalGet, 0, 0x41, 1, opI32Sub, opLocalTee, 0, 0x0d, 0, opEnd)))
+	module := asm.Module(asm.Section(secType, i32ToNone), asm.Section(secFunction, []byte{0}), asm.Section(secExport, asm.Export("f", kindFunction, 0)),
+		asm.Section(secCode, asm.Code(0x03, 0x40, opLocalGet, 0, 0x41, 1, opI32Sub, opLocalTee, 0, 0x0d, 0, opEnd)))
 	instance, m := newRuntime(t).start(module, Options{})
 	for _, n := range []uint64{1, 10, 100_000} {
 		if err := call(t, instance, m, 1<<40, time.Hour, n); err != nil {
@@ -125,8 +127,8 @@ func TestBulkOperationsArePaidBySize(t *testing.T) {
 
 func TestTablesAreCapped(t *testing.T) {
 	// f() = table.grow(null, 2000)
-	module := assemble(section(secType, []byte{0x60, 0, 1, typeI32}), section(secFunction, []byte{0}), section(secTable, []byte{0x70, 0, 1}),
-		section(secExport, export("f", kindFunction, 0)), section(secCode, code(opRefNull, 0x70, 0x41, 0xd0, 0x0f, opBulk, 15, 0)))
+	module := asm.Module(asm.Section(secType, asm.FuncType(nil, []byte{asm.I32})), asm.Section(secFunction, []byte{0}), asm.Section(secTable, []byte{0x70, 0, 1}),
+		asm.Section(secExport, asm.Export("f", kindFunction, 0)), asm.Section(secCode, asm.Code(opRefNull, 0x70, 0x41, 0xd0, 0x0f, opBulk, 15, 0)))
 	instance, m := newRuntime(t).start(module, Options{MaxTable: 3000})
 	for _, want := range []int32{1, -1} {
 		m.Start(1 << 30)
@@ -155,20 +157,20 @@ func TestRefusals(t *testing.T) {
 		{"a block of a negative type", one(0x02, 0x41, opEnd), "of 1"},
 		{"an instruction of another version", one(0x06, 0x40, opEnd), "0x6 is not known"},
 		{"an atomic instruction", one(0xfe, 0, 0, 0), "0xfe is not known"},
-		{"an export of the counter", assemble(section(secExport, export("g", kindGlobal, 0))), "global 0 of 0"},
-		{"an export by the counter's name", assemble(section(secExport, export(ExportName, kindGlobal, 0))), ExportName},
-		{"an import of tick", assemble(section(secType, noneToNone), section(secImport, append(appendText(appendText(nil, ImportModule), ImportName), 0, 0))), ImportModule},
-		{"a constant that reads the counter", assemble(section(secGlobal, []byte{typeI32, 0, opGlobalGet, 1, opEnd})), "global 1 of 1"},
-		{"data at the counter", assemble(section(secMemory, []byte{0, 1}), section(secData, []byte{0, opGlobalGet, 0, opEnd, 0})), "global 0 of 0"},
-		{"a table that is too large", assemble(section(secTable, []byte{0x70, 0, 0xc1, 0x84, 0x3d})), "at least 1000001"},
-		{"tables that are too large together", assemble(section(secTable, []byte{0x70, 0, 0xa1, 0xc2, 0x1e}, []byte{0x70, 0, 0})), "500000 are allowed"},
-		{"sections out of order", assemble(section(secFunction), section(secType)), "out of order"},
-		{"a section that comes twice", assemble(section(secType), section(secType)), "out of order"},
-		{"a section nobody knows", assemble([]byte{13, 0}), "section 13"},
-		{"a function without a body", assemble(section(secType, noneToNone), section(secFunction, []byte{0})), "0 bodies for 1"},
-		{"more locals than anyone needs", assemble(section(secType, noneToNone), section(secFunction, []byte{0}),
-			section(secCode, codeWith([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, typeI32}))), "locals"},
-		{"more items than there are bytes", assemble([]byte{secType, 0xff, 0xff, 0xff, 0xff, 0x0f}), "ends in the middle"},
+		{"an export of the counter", asm.Module(asm.Section(secExport, asm.Export("g", kindGlobal, 0))), "global 0 of 0"},
+		{"an export by the counter's name", asm.Module(asm.Section(secExport, asm.Export(ExportName, kindGlobal, 0))), ExportName},
+		{"an import of tick", asm.Module(asm.Section(secType, noneToNone), asm.Section(secImport, asm.ImportFunction(ImportModule, ImportName, 0))), ImportModule},
+		{"a constant that reads the counter", asm.Module(asm.Section(secGlobal, []byte{typeI32, 0, opGlobalGet, 1, opEnd})), "global 1 of 1"},
+		{"data at the counter", asm.Module(asm.Section(secMemory, []byte{0, 1}), asm.Section(secData, []byte{0, opGlobalGet, 0, opEnd, 0})), "global 0 of 0"},
+		{"a table that is too large", asm.Module(asm.Section(secTable, []byte{0x70, 0, 0xc1, 0x84, 0x3d})), "at least 1000001"},
+		{"tables that are too large together", asm.Module(asm.Section(secTable, []byte{0x70, 0, 0xa1, 0xc2, 0x1e}, []byte{0x70, 0, 0})), "500000 are allowed"},
+		{"sections out of order", asm.Module(asm.Section(secFunction), asm.Section(secType)), "out of order"},
+		{"a section that comes twice", asm.Module(asm.Section(secType), asm.Section(secType)), "out of order"},
+		{"a section nobody knows", asm.Module([]byte{13, 0}), "section 13"},
+		{"a function without a body", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0})), "0 bodies for 1"},
+		{"more locals than anyone needs", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0}),
+			asm.Section(secCode, asm.CodeWith([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, typeI32}))), "locals"},
+		{"more items than there are bytes", asm.Module([]byte{secType, 0xff, 0xff, 0xff, 0xff, 0x0f}), "ends in the middle"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := Rewrite(tt.module, Options{})
@@ -181,13 +183,13 @@ func TestRefusals(t *testing.T) {
 
 func TestFunctionNamesStayRight(t *testing.T) {
 	// Function 0 is imported, function 1, named "inner", traps; f calls it.
-	names := appendText(nil, "name")
+	names := asm.Text("name")
 	names = append(names, 0, 4, 3, 'm', 'o', 'd')
 	names = append(names, 1, 16, 2, 0, 4, 'h', 'o', 's', 't', 1, 5, 'i', 'n', 'n', 'e', 'r', 2, 0)
-	module := assemble(section(secType, noneToNone), section(secImport, append(appendText(appendText(nil, "env"), "host"), 0, 0)),
-		section(secFunction, []byte{0}, []byte{0}), section(secExport, export("f", kindFunction, 2)),
-		section(secCode, code(0x00), code(opCall, 0, opCall, 1)), append([]byte{secCustom}, names...),
-		append([]byte{secCustom}, appendText(nil, ".debug_info")...))
+	module := asm.Module(asm.Section(secType, noneToNone), asm.Section(secImport, asm.ImportFunction("env", "host", 0)),
+		asm.Section(secFunction, []byte{0}, []byte{0}), asm.Section(secExport, asm.Export("f", kindFunction, 2)),
+		asm.Section(secCode, asm.Code(0x00), asm.Code(opCall, 0, opCall, 1)), append([]byte{secCustom}, names...),
+		append([]byte{secCustom}, asm.Text(".debug_info")...))
 	rt := newRuntime(t)
 	called := 0
 	if _, err := rt.NewHostModuleBuilder("env").NewFunctionBuilder().WithFunc(func() { called++ }).Export("host").Instantiate(context.Background()); err != nil {

@@ -1,0 +1,88 @@
+package wasm
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPrintable(t *testing.T) {
+	for _, tt := range []struct{ name, in, want string }{
+		{"plain text stays", "GET /metrics took 5ms, żółć €", "GET /metrics took 5ms, żółć €"},
+		{"line ends are escaped", "a\nlevel=ERROR msg=b\r", `a\nlevel=ERROR msg=b\r`},
+		{"terminals are not steered", "\x1b]0;title\x07", `\x1b]0;title\a`},
+		{"nor is the direction of writing", "a\u202eb", `a\u202eb`},
+		{"what is no UTF-8 is shown", "a\xff\xc3", `a\xff\xc3`},
+		{"long text is cut", strings.Repeat("x", maxLogLine+1), strings.Repeat("x", maxLogLine) + " ..."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := printable([]byte(tt.in)); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLinesOfALog(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	var out bytes.Buffer
+	l := newGuestLog(slog.New(slog.NewTextHandler(&out, nil)), newLineRate(func() time.Time { return now }))
+	lines := func() int { return strings.Count(out.String(), "\n") }
+
+	fmt.Fprint(&l.err, "panic: first\n", "half a ")
+	fmt.Fprint(&l.err, "line\nunfinished")
+	l.end()
+	if want := []string{"panic: first", "half a line", "unfinished"}; lines() != 3 || !strings.Contains(out.String(), want[1]) || !strings.Contains(out.String(), want[2]) {
+		t.Errorf("log:\n%s", out.String())
+	}
+	if got := l.lastWords(); got != "panic: first" {
+		t.Errorf("last words %q", got)
+	}
+
+	out.Reset()
+	l.begin()
+	for range 1000 {
+		l.line(slog.LevelInfo, bytes.Repeat([]byte("x"), 100))
+	}
+	l.end()
+	if n := lines(); n != logBurst-3+1 || !strings.Contains(out.String(), "lines=803") {
+		t.Errorf("%d lines of 1000: %s", n, out.String()[out.Len()-120:])
+	}
+
+	out.Reset()
+	now = now.Add(10 * logEvery)
+	l.begin()
+	for range 100 {
+		l.line(slog.LevelInfo, []byte("x"))
+	}
+	l.end()
+	if n := lines(); n != 10 {
+		t.Errorf("%d lines after ten more became allowed", n)
+	}
+
+	out.Reset()
+	now = now.Add(time.Hour)
+	l.begin()
+	for range 100 { // few lines, too long ones
+		l.line(slog.LevelInfo, bytes.Repeat([]byte("x"), 2000))
+	}
+	l.end()
+	if n := lines(); n != maxLogCall/2000+1 {
+		t.Errorf("%d long lines", n)
+	}
+
+	out.Reset()
+	l.begin()
+	for range 1000 { // below the level of the log: neither written nor counted
+		l.line(slog.LevelDebug, []byte("x"))
+	}
+	l.line(slog.Level(-1<<31), []byte("x"))
+	l.line(slog.Level(1<<30), []byte("last"))
+	l.end()
+	if n := lines(); n != 1 || !strings.Contains(out.String(), "level=ERROR msg=last") {
+		t.Errorf("log:\n%s", out.String())
+	}
+}
