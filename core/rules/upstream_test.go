@@ -178,4 +178,3 @@ func square(half time.Duration) func(time.Duration) (float64, bool) {
 		return float64(n%2) * 5, n%5 != 4
 	}
 }
-

@@ -1,0 +1,179 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/promql"
+)
+
+// maxPoints is the most steps a range query may have: what a wide screen shows many times over.
+const maxPoints = 11000
+
+// truncated is the warning on a result cut to the limit asked for.
+const truncated = "results truncated due to limit"
+
+// query serves GET and POST /api/v1/query.
+func (h *handler) query(c echo.Context) error {
+	limit, err := limitParam(c)
+	if err != nil {
+		return err
+	}
+	at, err := timeParam(c, "time", h.Clock())
+	if err != nil {
+		return err
+	}
+	ctx, cancel, err := withTimeout(c)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	o, err := queryOptions(c)
+	if err != nil {
+		return err
+	}
+	res, err := h.Engine.Instant(ctx, h.Storage, c.FormValue("query"), at, o)
+	if err != nil {
+		return queryError(err)
+	}
+	return h.respondQuery(c, res, limit)
+}
+
+// queryRange serves GET and POST /api/v1/query_range.
+func (h *handler) queryRange(c echo.Context) error {
+	limit, err := limitParam(c)
+	if err != nil {
+		return err
+	}
+	start, err := parseTime(c.FormValue("start"))
+	if err != nil {
+		return badParam("start", err)
+	}
+	end, err := parseTime(c.FormValue("end"))
+	if err != nil {
+		return badParam("end", err)
+	}
+	if end.Before(start) {
+		return badParam("end", errors.New("end timestamp must not be before start time"))
+	}
+	step, err := parseDuration(c.FormValue("step"))
+	if err != nil {
+		return badParam("step", err)
+	}
+	if step <= 0 {
+		return badParam("step", errors.New("zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	}
+	if end.Sub(start)/step > maxPoints {
+		return bad("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")
+	}
+	ctx, cancel, err := withTimeout(c)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	o, err := queryOptions(c)
+	if err != nil {
+		return err
+	}
+	res, err := h.Engine.Range(ctx, h.Storage, c.FormValue("query"), start, end, step, o)
+	if err != nil {
+		return queryError(err)
+	}
+	return h.respondQuery(c, res, limit)
+}
+
+// withTimeout bounds the request by the parameter timeout. cancel must be called.
+func withTimeout(c echo.Context) (ctx context.Context, cancel context.CancelFunc, err error) {
+	ctx = c.Request().Context()
+	v := c.FormValue("timeout")
+	if v == "" {
+		return ctx, func() {}, nil
+	}
+	d, err := parseDuration(v)
+	if err != nil {
+		return nil, nil, badParam("timeout", err)
+	}
+	ctx, cancel = context.WithTimeout(ctx, d)
+	return ctx, cancel, nil
+}
+
+func queryOptions(c echo.Context) (o promql.QueryOptions, err error) {
+	if v := c.FormValue("lookback_delta"); v != "" {
+		if o.Lookback, err = parseDuration(v); err != nil {
+			return o, bad("error parsing lookback delta duration: %w", err)
+		}
+	}
+	return o, nil
+}
+
+// respondQuery writes the envelope around a result.
+func (h *handler) respondQuery(c echo.Context, res *promql.Result, limit int) error {
+	value, cut := limited(res.Value, limit)
+	warnings := res.Warnings
+	if cut {
+		warnings = append(warnings[:len(warnings):len(warnings)], truncated)
+	}
+	stats := c.FormValue("stats")
+	if stats != "" && stats != "true" && stats != "all" {
+		warnings = append(warnings[:len(warnings):len(warnings)],
+			fmt.Sprintf(`value %q for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"`, stats))
+	}
+	a := answer{value: value, warnings: warnings, infos: res.Infos}
+	if stats != "" {
+		a.stats = res.Stats
+	}
+	return writeAnswer(c.Response(), a)
+}
+
+// limited cuts a vector or matrix to its first n elements; 0 is no limit.
+func limited(v model.Value, n int) (model.Value, bool) {
+	if n == 0 {
+		return v, false
+	}
+	switch v := v.(type) {
+	case model.Vector:
+		if len(v) > n {
+			return v[:n], true
+		}
+	case model.Matrix:
+		if len(v) > n {
+			return v[:n], true
+		}
+	}
+	return v, false
+}
+
+// queryExemplars serves GET and POST /api/v1/query_exemplars. Exemplars are not stored, so the list is empty; what
+// the parameters must be is checked all the same, as clients probe it.
+func (h *handler) queryExemplars(c echo.Context) error {
+	start, end, err := rangeParams(c)
+	if err != nil {
+		return err
+	}
+	if end.Before(start) {
+		return bad("end timestamp must not be before start timestamp")
+	}
+	expr, err := h.Engine.Parser().ParseExpr(c.FormValue("query"))
+	if err != nil {
+		return &apiError{errBadData, err}
+	}
+	if len(parser.ExtractSelectors(expr)) == 0 {
+		return c.NoContent(http.StatusNoContent)
+	}
+	return respond(c, []struct{}{})
+}
+
+// formatQuery serves GET and POST /api/v1/format_query: the expression, prettified.
+func (h *handler) formatQuery(c echo.Context) error {
+	expr, err := h.Engine.Parser().ParseExpr(c.FormValue("query"))
+	if err != nil {
+		return badParam("query", err)
+	}
+	return respond(c, expr.Pretty(0))
+}

@@ -1,0 +1,50 @@
+package api
+
+import (
+	"slices"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/prometheus/model/labels"
+)
+
+// series serves GET and POST /api/v1/series: the label sets of all series that a selector finds.
+func (h *handler) series(c echo.Context) error {
+	if len(c.Request().Form["match[]"]) == 0 {
+		return bad("no match[] parameter provided")
+	}
+	limit, err := limitParam(c)
+	if err != nil {
+		return err
+	}
+	start, end, err := rangeParams(c)
+	if err != nil {
+		return err
+	}
+	sets, err := matcherSets(c, h.Engine.Parser())
+	if err != nil {
+		return badParam("match[]", err)
+	}
+	q, err := h.Storage.Querier(start.UnixMilli(), end.UnixMilli())
+	if err != nil {
+		return queryError(err)
+	}
+	defer q.Close()
+	all := []labels.Labels{}
+	for _, ms := range sets {
+		groups, err := q.Select(c.Request().Context(), start.UnixMilli(), end.UnixMilli(), ms...)
+		if err != nil {
+			return queryError(err)
+		}
+		for _, g := range groups {
+			for i := range g.Len() {
+				all = append(all, g.Labels(i))
+			}
+		}
+	}
+	slices.SortFunc(all, labels.Compare)
+	all = slices.CompactFunc(all, labels.Equal)
+	if limit > 0 && len(all) > limit {
+		return respond(c, all[:limit], truncated)
+	}
+	return respond(c, all)
+}
