@@ -15,10 +15,12 @@ func DefaultScrapeProtocols() []string {
 	return []string{"OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"}
 }
 
-// Default returns the configuration of a hearth without a file: one job, hearth itself.
+// Default returns the configuration of a hearth without a file: one job, hearth itself, every 15 seconds, so that
+// there is something to see soon.
 func Default() *Config {
 	c := newConfig()
 	c.builtIn = true
+	c.Global.ScrapeInterval, c.Global.EvaluationInterval = Duration(15*time.Second), Duration(15*time.Second)
 	s := &Scrape{JobName: "hearth", StaticConfigs: []*TargetGroup{{Targets: []string{selfTarget(DefaultListen)}}}}
 	s.setDefaults()
 	c.ScrapeConfigs = []*Scrape{s}

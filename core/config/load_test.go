@@ -41,7 +41,7 @@ func TestDefaultWatchesItself(t *testing.T) {
 		t.Fatalf("want one job, got %d", len(c.ScrapeConfigs))
 	}
 	s := c.ScrapeConfigs[0]
-	if s.JobName != "hearth" || s.StaticConfigs[0].Targets[0] != "localhost:9090" || s.ScrapeInterval.Std() != time.Minute ||
+	if s.JobName != "hearth" || s.StaticConfigs[0].Targets[0] != "localhost:9090" || s.ScrapeInterval.Std() != 15*time.Second ||
 		s.ScrapeTimeout.Std() != 10*time.Second || !s.HonorTimestamps || !s.FollowRedirects || len(s.ScrapeProtocols) != 4 {
 		t.Errorf("unexpected job: %+v", s)
 	}

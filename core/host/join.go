@@ -1,0 +1,64 @@
+package host
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hearth-project/hearth/core/alert"
+	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/plugin"
+	"github.com/hearth-project/hearth/core/promql"
+	"github.com/hearth-project/hearth/core/scrape"
+)
+
+// The joints between parts that do not know each other.
+
+// collector opens an exporter plugin as what a scrape job calls in place of HTTP.
+func (h *Host) collector(ctx context.Context, use config.PluginUse) (scrape.Collector, error) {
+	return h.open(ctx, use)
+}
+
+// notifier opens a notifier plugin as what a receiver calls.
+func (h *Host) notifier(ctx context.Context, use config.PluginUse) (alert.Notifier, error) {
+	return h.open(ctx, use)
+}
+
+func (h *Host) open(ctx context.Context, use config.PluginUse) (*plugin.Client, error) {
+	return h.plugins.Open(ctx, PluginUse(use))
+}
+
+// PluginUse turns the configuration's words for a use of a plugin into the plugin host's.
+func PluginUse(use config.PluginUse) plugin.Use {
+	secrets := make(map[string]func() (string, error), len(use.Grant.Secrets))
+	for name, s := range use.Grant.Secrets {
+		secrets[name] = s.Reveal
+	}
+	return plugin.Use{
+		ID:     use.Plugin,
+		Config: use.Config,
+		Grant: plugin.Grant{
+			Net:     use.Grant.Net,
+			Files:   use.Grant.Files,
+			Statfs:  use.Grant.Statfs,
+			Secrets: secrets,
+			Env:     use.Grant.Env,
+		},
+	}
+}
+
+// ruleQuery evaluates a rule's expression. A scalar comes as one sample without labels, as upstream has it.
+func (h *Host) ruleQuery(ctx context.Context, expr string, t time.Time) (model.Vector, error) {
+	res, err := h.engine.Instant(ctx, h.db, expr, t, promql.QueryOptions{})
+	if err != nil {
+		return nil, err
+	}
+	switch v := res.Value.(type) {
+	case model.Vector:
+		return v, nil
+	case model.Scalar:
+		return model.Vector{{Sample: model.Sample(v)}}, nil
+	}
+	return nil, fmt.Errorf("rule result is a %s: it must be a vector or scalar", res.Value.Type())
+}

@@ -1,0 +1,99 @@
+package host
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"golang.org/x/net/netutil"
+
+	"github.com/hearth-project/hearth/core/api"
+	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/remote"
+	"github.com/hearth-project/hearth/core/web"
+)
+
+// handler builds the HTTP side over the parts.
+func (h *Host) handler() (http.Handler, error) {
+	cfg := h.Config()
+	o := api.Options{
+		Engine:      h.engine,
+		Storage:     h.db,
+		Targets:     h.scrape,
+		Rules:       h.rules,
+		Gatherer:    h.registry,
+		Ready:       h.ready.Load,
+		Stopping:    h.stopping.Load,
+		Config:      func() string { return h.Config().TOML() },
+		Flags:       h.opts.Flags,
+		Runtime:     h.runtime,
+		Plugins:     func() any { return h.plugins.List() },
+		ExternalURL: h.external,
+		RoutePrefix: cfg.Server.RoutePrefix,
+		CORSOrigin:  cfg.Server.CORSOrigin,
+		Logger:      h.part("api"),
+		Registerer:  h.registry,
+	}
+	if cfg.Server.RemoteWrite {
+		o.Write = remote.NewReceiver(remote.Options{
+			Storage:    h.db,
+			MaxBytes:   int64(cfg.Server.MaxRequestBytes),
+			Logger:     h.part("remote"),
+			Registerer: h.registry,
+		})
+	}
+	if cfg.Server.EnableLifecycle {
+		o.Reload = h.Reload
+		o.Quit = func() { h.quitOnce.Do(func() { close(h.quit) }) }
+	}
+	if ui, ok := web.UI(); ok {
+		o.UI = ui
+	}
+	return api.New(o)
+}
+
+func (h *Host) runtime() api.Runtime {
+	h.state.Lock()
+	defer h.state.Unlock()
+	retention := h.state.cfg.Storage.Retention
+	text := retention.Time.String()
+	if retention.Size > 0 {
+		text += " or " + retention.Size.String()
+	}
+	return api.Runtime{ReloadConfigSuccess: h.state.loadOK, LastConfigTime: h.state.loadedAt, StorageRetention: text}
+}
+
+// newRegistry returns a registry with what every Go program tells of itself.
+func newRegistry() *prometheus.Registry {
+	reg := prometheus.NewRegistry()
+	reg.MustRegister(
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		versioncollector.NewCollector("hearth"),
+	)
+	return reg
+}
+
+// newLimitListener bounds how many connections are open at the same time; more wait in the kernel's queue.
+func newLimitListener(l net.Listener, n int) net.Listener { return netutil.LimitListener(l, n) }
+
+// externalURL is what users open: as configured, or the listen address with this host's name where it is open to all.
+func externalURL(cfg *config.Config, addr net.Addr) (*url.URL, error) {
+	text := cfg.Server.ExternalURL
+	if text == "" {
+		text = "http://" + strings.Replace(addr.String(), "127.0.0.1", "localhost", 1)
+		if t, ok := addr.(*net.TCPAddr); ok && t.IP.IsUnspecified() {
+			text = fmt.Sprintf("http://localhost:%d", t.Port)
+		}
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("[server] external_url: %w", err)
+	}
+	return u, nil
+}
