@@ -71,8 +71,8 @@ func (i *instance) faultOf(ctx context.Context, op string, err error) *Fault {
 		f.Kind, f.Message = Exit, fmt.Sprintf("ended itself with exit code %d", exit.ExitCode())
 	default:
 		f.Kind, f.Message = Trap, "broke off: "+firstLine(err.Error())
-		if i.memory.refused || i.memory.size >= uint64(i.pool.module.memory)/10*9 {
-			f.Message += fmt.Sprintf(" with %d MiB of memory, of at most %d", i.memory.size>>20, i.pool.module.memory>>20)
+		if i.memory.refused {
+			f.Message += fmt.Sprintf(" after it was refused more than %d MiB of memory; %d is its limit", i.memory.size>>20, i.pool.module.memory>>20)
 		}
 	}
 	if f.Kind == Exit || f.Kind == Trap {

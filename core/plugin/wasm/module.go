@@ -87,7 +87,7 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	}()
 	rewritten := dir.rewritten()
 	if rewritten == nil {
-		if err := validate(ctx, s.Code, m.memory); err != nil {
+		if err := validate(ctx, s.Code); err != nil {
 			return nil, err
 		}
 		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{}); err != nil {
@@ -99,7 +99,7 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 		return nil, err
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfig()).
-		WithCompilationCache(m.cache).WithMemoryLimitPages(uint32(m.memory/pageSize)))
+		WithCompilationCache(m.cache).WithMemoryLimitPages(maxMemory / pageSize)) // each instance's own limit is its linear's
 	if m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), rewritten); err != nil {
 		return nil, fmt.Errorf("compiling the module: %w", err)
 	}
@@ -133,18 +133,11 @@ func newCompilationCache(dir cacheDir) (wazero.CompilationCache, error) {
 
 // validate has the original checked by wazero, so that the rewriter changes nothing but what is valid. The interpreter's
 // front does that without making machine code.
-func validate(ctx context.Context, code []byte, limit int64) error {
+func validate(ctx context.Context, code []byte) error {
 	rt := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfigInterpreter()))
 	defer rt.Close(ctx)
-	compiled, err := rt.CompileModule(ctx, code)
-	if err != nil {
+	if _, err := rt.CompileModule(ctx, code); err != nil {
 		return fmt.Errorf("the module is not valid: %w", err)
-	}
-	for _, memory := range compiled.ExportedMemories() {
-		if least := int64(memory.Min()) * pageSize; least > limit {
-			return fmt.Errorf("the module needs %.1f MiB of memory, it may have %.1f: raise limits.memory_mib of its manifest, or memory of [plugins]",
-				float64(least)/(1<<20), float64(limit)/(1<<20))
-		}
 	}
 	return nil
 }
@@ -199,6 +192,10 @@ func (m *Module) checkExports() error {
 		return errors.New(`the module does not export its memory as "memory"`)
 	}
 	m.least = uint64(memory.Min()) * pageSize
+	if m.least > uint64(m.memory) {
+		return fmt.Errorf("the module needs %.1f MiB of memory, it may have %.1f: raise limits.memory_mib of its manifest, or memory of [plugins]",
+			float64(m.least)/(1<<20), float64(m.memory)/(1<<20))
+	}
 	_, reactor := m.exports[abi.ExportVersion]
 	start, command := m.exports["_start"]
 	switch {
