@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
@@ -82,8 +83,8 @@ func theirs(body []byte, f Format) (out []string, err error) {
 			var ls labels.Labels
 			p.Labels(&ls)
 			if trimmed := bytes.TrimLeft(raw, " \t"); len(trimmed) != len(raw) { // our deviation
-				if name := ls.Get(labels.MetricName); trimmed[0] != '{' {
-					ls = labels.NewBuilder(ls).Set(labels.MetricName, strings.TrimLeft(name, " \t")).Labels()
+				if name := ls.Get(model.MetricNameLabel); trimmed[0] != '{' {
+					ls = labels.NewBuilder(ls).Set(model.MetricNameLabel, strings.TrimLeft(name, " \t")).Labels()
 				}
 				raw = trimmed
 			}

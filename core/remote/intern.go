@@ -122,7 +122,7 @@ func makeLabels(message []byte) (labels.Labels, error) {
 	}
 	ls = ls.WithoutEmpty()
 	switch {
-	case ls.Get(labels.MetricName) == "":
+	case ls.Get(model.MetricNameLabel) == "":
 		return labels.EmptyLabels(), fmt.Errorf("%w: %s has no metric name", errLabels, ls)
 	case !ls.IsValid(model.UTF8Validation):
 		return labels.EmptyLabels(), fmt.Errorf("%w: %s: names and values must be valid UTF-8, names not empty", errLabels, ls)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 
@@ -112,7 +113,7 @@ func ParseExposition(body []byte) (*Exposition, error) {
 				return nil, errors.New("twice: " + key)
 			}
 			e.Series[key] = v
-			e.Names[key] = ls.Get(labels.MetricName)
+			e.Names[key] = ls.Get(model.MetricNameLabel)
 		}
 	}
 }
