@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +15,6 @@ import (
 	"github.com/grafana/regexp"
 	promapi "github.com/prometheus/client_golang/api"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	commonmodel "github.com/prometheus/common/model"
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/discovery"
@@ -146,7 +144,6 @@ func TestClientsOfPrometheusReadEveryAnswer(t *testing.T) {
 		{"Query with options", func() (any, error) {
 			return first(c.Query(ctx, "count({__name__=~'.+'}) > 0", time.Now(), v1.WithTimeout(time.Minute), v1.WithLookbackDelta(time.Minute), v1.WithStats(v1.AllStatsValue), v1.WithLimit(1)))
 		}, "=>"},
-		{"Query of a string", func() (any, error) { return first(c.Query(ctx, `"x"`, time.Unix(1, 0))) }, "x"},
 		{"QueryRange", func() (any, error) {
 			return first(c.QueryRange(ctx, "vector(3)", v1.Range{Start: time.Unix(0, 0), End: time.Unix(60, 0), Step: time.Minute}))
 		}, "3 @[0]"},
@@ -161,7 +158,7 @@ func TestClientsOfPrometheusReadEveryAnswer(t *testing.T) {
 			return first(c.LabelValues(ctx, "job", []string{"up"}, time.Time{}, time.Time{}))
 		}, "[queues]"},
 		{"LabelValues of a name that needs quotes", func() (any, error) {
-			return first(c.LabelValues(ctx, "a/b.c", nil, time.Time{}, time.Time{}))
+			return first(c.LabelValues(ctx, "a.b é", nil, time.Time{}, time.Time{}))
 		}, "[]"},
 		{"Series", func() (any, error) {
 			return first(c.Series(ctx, []string{"temperature"}, time.Now().Add(-time.Hour), time.Now().Add(time.Hour)))
@@ -200,8 +197,8 @@ func TestClientsOfPrometheusReadEveryAnswer(t *testing.T) {
 		})
 	}
 	for _, err := range []error{c.CleanTombstones(ctx), c.DeleteSeries(ctx, []string{"up"}, time.Time{}, time.Time{}), errOf(c.Snapshot(ctx, false))} {
-		if err == nil || !strings.Contains(err.Error(), "admin APIs disabled") {
-			t.Errorf("changing stored data: %v", err)
+		if e, ok := err.(*v1.Error); !ok || e.Type != v1.ErrServer || !strings.Contains(e.Detail, "admin APIs disabled") {
+			t.Errorf("changing stored data: %#v", err)
 		}
 	}
 	var failed *v1.Error
@@ -264,9 +261,5 @@ func TestTheVersionIsThatOfTheLibrary(t *testing.T) {
 	}
 	if want := libraryVersion(t); info.Version != want {
 		t.Errorf("answers as Prometheus %s, the library is that of %s", info.Version, want)
-	}
-	names, _, _, err := l.client.LabelNames(t.Context(), nil, time.Time{}, time.Time{})
-	if err != nil || !slices.Contains(names, string(commonmodel.JobLabel)) {
-		t.Errorf("got %v, %v", names, err)
 	}
 }

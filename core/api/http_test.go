@@ -208,7 +208,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 		{"a body of another kind", http.MethodPost, "/api/v1/format_query", "application/json", `{"query":"up"}`, 400, `no expression found`},
 		{"parameters in the URL of a POST", http.MethodPost, "/api/v1/format_query?query=up", form, "", 200, `"up"`},
 		{"a body in parts", http.MethodPost, "/api/v1/format_query", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nup\r\n--b--\r\n", 200, `"up"`},
-		{"a body in parts without an end", http.MethodPost, "/api/v1/format_query", "multipart/form-data; boundary=b", "--b\r\n", 400, `error parsing form values`},
+		{"a part with a broken header", http.MethodPost, "/api/v1/format_query", "multipart/form-data; boundary=b", "--b\r\nbroken\r\n\r\nup\r\n--b--", 400, `error parsing form values`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := send(h, tt.method, tt.target, strings.NewReader(tt.body), "Content-Type", tt.kind)

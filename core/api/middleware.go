@@ -96,12 +96,17 @@ func (h *handler) form(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		r := c.Request()
 		r.Body = http.MaxBytesReader(c.Response(), r.Body, h.MaxFormBytes)
-		err := r.ParseMultipartForm(1 << 20) // parses simple forms, too
+		err := r.ParseForm() // ParseMultipartForm would keep to itself what is wrong with a simple form
+		if err == nil {
+			if err = r.ParseMultipartForm(1 << 20); errors.Is(err, http.ErrNotMultipart) {
+				err = nil
+			}
+		}
 		var tooLarge *http.MaxBytesError
 		switch {
 		case errors.As(err, &tooLarge):
 			return plain(http.StatusRequestEntityTooLarge, fmt.Sprintf("the request body is larger than %d bytes", tooLarge.Limit))
-		case err != nil && !errors.Is(err, http.ErrNotMultipart):
+		case err != nil:
 			return bad("error parsing form values: %w", err)
 		}
 		if r.MultipartForm != nil {
