@@ -14,20 +14,17 @@ import (
 	"time"
 
 	commonmodel "github.com/prometheus/common/model"
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	upstream "github.com/prometheus/prometheus/rules"
-	upstreamstorage "github.com/prometheus/prometheus/storage"
 	upstreamdb "github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
-	"github.com/prometheus/prometheus/tsdb/chunks"
-	"github.com/prometheus/prometheus/util/annotations"
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/model"
-	"github.com/hearth-project/hearth/core/storage"
+	ourpromql "github.com/hearth-project/hearth/core/promql"
+	"github.com/hearth-project/hearth/core/tsdb"
 )
 
 // beside goes through the steps with both managers and compares what they have done after each.
@@ -62,7 +59,7 @@ func beside(t *testing.T, steps []step) {
 type world struct {
 	dir     string
 	started time.Time
-	ours    *memory
+	ours    *tsdb.DB
 	theirs  *upstreamdb.DB
 	engine  *promql.Engine
 
@@ -87,10 +84,14 @@ func newWorld(t *testing.T, start time.Time) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	ours, err := tsdb.Open(tsdb.Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w := &world{
 		dir:     t.TempDir(),
 		started: start,
-		ours:    newMemory(),
+		ours:    ours,
 		theirs:  db,
 		engine:  promql.NewEngine(promql.EngineOpts{MaxSamples: 1e6, Timeout: time.Minute, LookbackDelta: time.Minute}),
 		lines:   map[string][]string{},
@@ -104,7 +105,9 @@ func newWorld(t *testing.T, start time.Time) *world {
 	t.Cleanup(func() {
 		stop()
 		<-done
-		db.Close()
+		if err := errors.Join(db.Close(), ours.Close()); err != nil {
+			t.Error(err)
+		}
 	})
 	return w
 }
@@ -161,15 +164,17 @@ func (w *world) start(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	w.cancel = cancel
 	p := parser.NewParser(parser.Options{})
-	ourQuery := upstream.EngineQueryFunc(w.engine, adapted{w.ours})
+	engine := ourpromql.New(ourpromql.Options{Lookback: time.Minute})
 	w.manager = NewManager(Options{
 		Query: func(ctx context.Context, expr string, at time.Time) (model.Vector, error) {
-			v, err := ourQuery(ctx, expr, at)
-			out := make(model.Vector, len(v))
-			for i, s := range v {
-				out[i] = model.VectorSample{Labels: s.Metric, Sample: model.Sample{T: s.T, V: s.F}}
+			res, err := engine.Instant(ctx, w.ours, expr, at, ourpromql.QueryOptions{})
+			if err != nil {
+				return nil, err
 			}
-			return out, err
+			if s, ok := res.Value.(model.Scalar); ok {
+				return model.Vector{{Sample: model.Sample(s)}}, nil
+			}
+			return res.Value.(model.Vector), nil
 		},
 		Storage: w.ours,
 		Parser:  p,
@@ -211,9 +216,6 @@ func (w *world) stop() {
 		w.cancel()
 		w.running.Wait()
 		w.cancel = nil
-	}
-	if w.ours.open != 0 {
-		panic(fmt.Sprintf("%d storage groups are still open", w.ours.open))
 	}
 }
 
@@ -347,74 +349,3 @@ func dumpUpstream(t *testing.T, db *upstreamdb.DB, start int64) []string {
 	slices.Sort(out)
 	return out
 }
-
-// adapted lets upstream's engine read a storage of ours.
-type adapted struct{ storage.Queryable }
-
-func (a adapted) Querier(mint, maxt int64) (upstreamstorage.Querier, error) {
-	q, err := a.Queryable.Querier(mint, maxt)
-	return adaptedQuerier{q, mint, maxt}, err
-}
-
-type adaptedQuerier struct {
-	storage.Querier
-	mint, maxt int64
-}
-
-func (q adaptedQuerier) Select(ctx context.Context, sorted bool, _ *upstreamstorage.SelectHints, ms ...*labels.Matcher) upstreamstorage.SeriesSet {
-	groups, err := q.Querier.Select(ctx, q.mint, q.maxt, ms...)
-	if err != nil {
-		return upstreamstorage.ErrSeriesSet(err)
-	}
-	var all []upstreamstorage.Series
-	for _, c := range groups {
-		for i := range c.Len() {
-			lo, hi := c.Rows(i)
-			values, err := c.Values(i, lo, hi, nil)
-			if err != nil {
-				return upstreamstorage.ErrSeriesSet(err)
-			}
-			var samples []chunks.Sample
-			for j, v := range values {
-				if !storage.IsAbsent(v) {
-					samples = append(samples, point{c.Times()[lo+j], v})
-				}
-			}
-			all = append(all, upstreamstorage.NewListSeries(c.Labels(i), samples))
-		}
-	}
-	slices.SortFunc(all, func(a, b upstreamstorage.Series) int { return labels.Compare(a.Labels(), b.Labels()) })
-	return &seriesSet{all: all, at: -1}
-}
-
-func (adaptedQuerier) LabelNames(context.Context, *upstreamstorage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-func (adaptedQuerier) LabelValues(context.Context, string, *upstreamstorage.LabelHints, ...*labels.Matcher) ([]string, annotations.Annotations, error) {
-	return nil, nil, errors.ErrUnsupported
-}
-
-type seriesSet struct {
-	all []upstreamstorage.Series
-	at  int
-}
-
-func (s *seriesSet) Next() bool                        { s.at++; return s.at < len(s.all) }
-func (s *seriesSet) At() upstreamstorage.Series        { return s.all[s.at] }
-func (s *seriesSet) Err() error                        { return nil }
-func (s *seriesSet) Warnings() annotations.Annotations { return nil }
-
-// point is a float sample as upstream's storage has it.
-type point struct {
-	t int64
-	v float64
-}
-
-func (p point) T() int64                      { return p.t }
-func (p point) ST() int64                     { return 0 }
-func (p point) F() float64                    { return p.v }
-func (p point) H() *histogram.Histogram       { return nil }
-func (p point) FH() *histogram.FloatHistogram { return nil }
-func (p point) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
-func (p point) Copy() chunks.Sample           { return p }

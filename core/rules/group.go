@@ -2,16 +2,10 @@ package rules
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/prometheus/prometheus/model/labels"
-
-	"github.com/hearth-project/hearth/core/model"
-	"github.com/hearth-project/hearth/core/storage"
 )
 
 // group evaluates its rules one after the other. While it runs, its own goroutine alone changes it.
@@ -143,55 +137,9 @@ func (g *group) takeOver(old *group) {
 	g.last.Unlock()
 }
 
-// retire marks the series of a group stale that a reload has taken away, as of now. It waits two intervals before:
-// a rule that was only renamed or moved has a result of its own by then, and its series go on.
-func (g *group) retire(ctx context.Context) {
-	now := g.env.Clock().Add(-g.spec.offset)
-	left := g.stale
-	for _, r := range g.rules {
-		left = append(left, r.out.end()...)
-	}
-	if len(left) == 0 {
-		return
-	}
-	timer := time.NewTimer(2 * g.spec.interval)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-		g.markStale(ctx, now, left)
-	}
-}
-
 // close gives up what the group holds of the storage.
 func (g *group) close() {
 	for _, r := range g.rules {
 		r.out.close()
 	}
-}
-
-// ended is a series whose rule is gone.
-type ended struct {
-	labels labels.Labels
-	key    string // that output knows it by
-}
-
-// markStale writes a staleness marker at t for each of the series that no rule in force writes, and returns those for
-// which that has to be tried again.
-func (g *group) markStale(ctx context.Context, t time.Time, series []ended) []ended {
-	var batch []model.Series
-	for _, s := range series {
-		if !g.env.owned(s.key) {
-			batch = append(batch, model.Series{Labels: s.labels, Samples: []model.Sample{{T: t.UnixMilli(), V: model.Stale}}})
-		}
-	}
-	if len(batch) == 0 {
-		return nil
-	}
-	var refused *storage.AppendError // somebody else writes the series, later or at the same time
-	if err := g.env.Storage.Append(ctx, batch); err != nil && !errors.As(err, &refused) {
-		g.log.Warn("marking the series of rules that were removed as ended", "series", len(batch), "err", err)
-		return series
-	}
-	return nil
 }
