@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/hearth-project/hearth/core/promql/exec"
 )
 
 // Options tunes an Engine; the zero value is ready to use.
@@ -35,6 +37,7 @@ type Engine struct {
 	opts    Options
 	parser  parser.Parser
 	queue   *queue
+	pool    exec.Pool
 	log     *slog.Logger
 	metrics *metrics
 }

@@ -21,31 +21,42 @@ func fold(a *plan.Aggregate, of operator, n int) operator {
 		}
 		g := newGrouping(ss, a, a.Grouping)
 		folds := make([]fn.Fold, len(g.groups))
-		var order []int // groups by their first series that has a value
+		m := &matrix{} // groups in the order of their first series that has a value
 		err = of.run(q, func(i int, col []float64) error {
-			f := folds[g.of[i]]
-			if f == nil {
+			to := g.of[i]
+			if folds[to] == nil {
 				if empty(col) {
 					return nil
 				}
-				order = append(order, g.of[i])
+				m.series = append(m.series, g.groups[to])
+				m.cols = append(m.cols, nil)
+				if g.size[to] == 1 {
+					kept, err := q.column(n)
+					if err != nil {
+						return err
+					}
+					copy(kept, col)
+					fn.Single(a.Op, kept)
+					m.cols[len(m.cols)-1] = kept
+					return nil
+				}
 				if err := q.charge(n * fn.FoldCells(a.Op)); err != nil {
 					return err
 				}
-				f = fn.NewFold(a.Op, n)
-				folds[g.of[i]] = f
+				folds[to] = fn.NewFold(a.Op, n)
+				g.at[to] = len(m.cols) - 1
 			}
-			f.Add(col)
+			folds[to].Add(col)
 			return nil
 		})
 		if err != nil {
 			return nil, err
 		}
-		m := &matrix{}
-		for _, i := range order {
-			q.release(n * (fn.FoldCells(a.Op) - 1))
-			m.series = append(m.series, g.groups[i])
-			m.cols = append(m.cols, folds[i].Result())
+		for i, f := range folds {
+			if f != nil {
+				q.release(n * (fn.FoldCells(a.Op) - 1))
+				m.cols[g.at[i]] = f.Result()
+			}
 		}
 		return m, nil
 	}}

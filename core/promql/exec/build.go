@@ -200,7 +200,7 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 	}
 	scan := &windowScan{
 		rows: rows, ref: r.Times(b.grid), eval: b.grid, width: r.Width, f: f, args: args, keep: fn.KeepsName(n.Func),
-		counter: n.Func == "rate" || n.Func == "increase", pos: r.Pos(), weight: b.weight,
+		counter: fn.OfCounters(n.Func), pos: r.Pos(), weight: b.weight,
 	}
 	if r.Sub != nil {
 		scan.pos = posrange.PositionRange{} // upstream has lost the place of a subquery by then

@@ -14,6 +14,7 @@ type grouping struct {
 	of     []int // for each series
 	groups []series
 	size   []int // series in each group
+	at     []int // where the result of a group is, for whoever makes one
 }
 
 // newGrouping groups ss as by (names) or without (names) say.
@@ -46,6 +47,7 @@ func newGrouping(ss []series, a *plan.Aggregate, names []string) *grouping {
 		g.size[n]++
 		g.groups[n].drop = g.groups[n].drop || s.drop
 	}
+	g.at = make([]int, len(g.groups))
 	return g
 }
 

@@ -2,6 +2,7 @@ package exec
 
 import (
 	"math"
+	"sort"
 	"strconv"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -54,7 +55,21 @@ func newClassic(q *query, m *matrix, arg plan.Node) *classic {
 		h.upper = append(h.upper, upper)
 		h.counts = append(h.counts, m.cols[i])
 	}
+	for i := range c.hists {
+		sort.Stable(byUpper{&c.hists[i]})
+	}
 	return c
+}
+
+// byUpper orders the buckets of a histogram, so that it need not be done for each step.
+type byUpper struct{ *hist }
+
+func (h byUpper) Len() int           { return len(h.upper) }
+func (h byUpper) Less(i, j int) bool { return h.upper[i] < h.upper[j] }
+
+func (h byUpper) Swap(i, j int) {
+	h.upper[i], h.upper[j] = h.upper[j], h.upper[i]
+	h.counts[i], h.counts[j] = h.counts[j], h.counts[i]
 }
 
 // buckets returns the buckets of h at step k. They are overwritten by the next call.

@@ -157,10 +157,10 @@ func (op *instantScan) at(p *instantPlan, k, first int, v []float64) float64 {
 	return storage.Absent
 }
 
-// scanBuffer is the memory a scan decodes into.
+// scanBuffer is the memory a scan decodes into. It comes from the engine's pool and goes back there.
 type scanBuffer struct {
 	q   *query
-	buf []float64
+	buf *[]float64
 }
 
 // read decodes what there is of rows lo..hi-1 of series i of g, and returns the first row it did.
@@ -170,17 +170,33 @@ func (b *scanBuffer) read(g storage.Columns, i, lo, hi int) (from int, v []float
 	if lo >= hi {
 		return lo, nil, nil
 	}
-	if n := hi - lo; n > cap(b.buf) {
-		if n > math.MaxInt32 {
-			return lo, nil, ErrTooManySamples
-		}
-		if err := b.q.charge(n - cap(b.buf)); err != nil {
+	if n := hi - lo; b.buf == nil || n > cap(*b.buf) {
+		if err := b.grow(n); err != nil {
 			return lo, nil, err
 		}
-		b.buf = make([]float64, n)
 	}
-	v, err = g.Values(i, lo, hi, b.buf[:0])
+	v, err = g.Values(i, lo, hi, (*b.buf)[:0])
 	return lo, v, err
 }
 
-func (b *scanBuffer) close() { b.q.release(cap(b.buf)) }
+func (b *scanBuffer) grow(n int) error {
+	if n > math.MaxInt32 {
+		return ErrTooManySamples
+	}
+	b.close()
+	if err := b.q.charge(n); err != nil {
+		b.q.release(n)
+		return err
+	}
+	b.buf = b.q.pool.Get(n)
+	b.q.release(n - cap(*b.buf))
+	return nil
+}
+
+func (b *scanBuffer) close() {
+	if b.buf != nil {
+		b.q.release(cap(*b.buf))
+		b.q.pool.Put(b.buf)
+		b.buf = nil
+	}
+}

@@ -27,6 +27,7 @@ const (
 type query struct {
 	ctx     context.Context
 	delayed bool // names are removed at the end
+	pool    *Pool
 
 	budget, used, peak int   // cells
 	samples            int64 // read, counted for each step that looks at them
@@ -38,9 +39,9 @@ type query struct {
 	annos annotations.Annotations
 }
 
-func newQuery(ctx context.Context, maxSamples int, delayed bool) *query {
+func newQuery(ctx context.Context, o Options) *query {
 	return &query{
-		ctx: ctx, delayed: delayed, budget: maxSamples * cellsPerSample, byKey: map[string]*selection{},
+		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, budget: o.MaxSamples * cellsPerSample, byKey: map[string]*selection{},
 		mint: math.MaxInt64, maxt: math.MinInt64,
 	}
 }

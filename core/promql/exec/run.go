@@ -25,6 +25,7 @@ type Options struct {
 	SubqueryStep time.Duration // of a subquery that gives none
 	MaxSamples   int           // held at a time; a sample counts as 16 bytes
 	DelayedNames bool          // remove metric names at the end only
+	Pool         *Pool         // shared by the evaluations of an engine
 }
 
 // Result is the outcome of an evaluation.
@@ -42,7 +43,7 @@ type Result struct {
 // vector is a model.Vector in the order it was computed in, and not a model.Matrix in order of labels. Where the error
 // comes with a result, that has the annotations up to there.
 func Run(ctx context.Context, n plan.Node, g plan.Grid, instant bool, from storage.Queryable, o Options) (*Result, error) {
-	q := newQuery(ctx, o.MaxSamples, o.DelayedNames)
+	q := newQuery(ctx, o)
 	res := &Result{}
 	began := time.Now()
 	value, err := q.run(n, g, instant, from, o, res)

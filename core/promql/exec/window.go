@@ -80,7 +80,7 @@ func (op *windowScan) run(q *query, out sink) error {
 	defer buf.close()
 	suspect := op.valid != nil && slices.ContainsFunc(args[0], func(x float64) bool { return op.valid(x) != nil })
 	plans := make([]*groupPlan, len(src.groups))
-	var scratch []int32
+	var scratch, resets []int32
 	var named string // the last metric remarked on
 	for n, r := range src.refs {
 		if err := q.ctx.Err(); err != nil {
@@ -97,8 +97,13 @@ func (op *windowScan) run(q *query, out sink) error {
 		if err != nil {
 			return err
 		}
+		in := fn.Series{V: v}
+		if op.counter {
+			resets, in.Known = fn.Survey(v, resets[:0])
+			in.Resets = resets
+		}
 		var w *fn.Window
-		w, v, scratch = op.window(p, g.Times(), lo, v, scratch)
+		w, in.V, scratch = op.window(p, g.Times(), lo, in, scratch)
 		if w.Samples == 0 {
 			continue
 		}
@@ -106,7 +111,7 @@ func (op *windowScan) run(q *query, out sink) error {
 		if suspect {
 			op.remarkArgs(q, w, args[0])
 		}
-		op.f(w, v, args, col)
+		op.f(w, in, args, col)
 		if op.counter {
 			if name := src.series[n].name(); name != named && name != "" && !empty(col) {
 				op.remarkName(q, name)
@@ -120,9 +125,11 @@ func (op *windowScan) run(q *query, out sink) error {
 	return nil
 }
 
-// window returns the plan for a series that has values v in the rows from first on, and these values without holes.
-func (op *windowScan) window(p *groupPlan, times []int64, first int, v []float64, scratch []int32) (*fn.Window, []float64, []int32) {
-	if first == p.lo && len(v) == p.hi-p.lo && !holey(v) {
+// window returns the plan for a series that has the values of in in the rows from first on, and these values without
+// holes.
+func (op *windowScan) window(p *groupPlan, times []int64, first int, in fn.Series, scratch []int32) (*fn.Window, []float64, []int32) {
+	v := in.V
+	if first == p.lo && len(v) == p.hi-p.lo && (in.Known || !holey(v)) {
 		if p.dense == nil {
 			p.dense = fn.NewWindow(times[p.lo:p.hi], op.ref, op.eval, op.width)
 		}

@@ -56,17 +56,11 @@ func BucketQuantile(q float64, b []Bucket) (v float64, forced *Forced) {
 
 // tidy sorts buckets by bound and joins those with the same one. ok tells that the last bound is +Inf.
 func tidy(b []Bucket) (_ []Bucket, ok bool) {
-	byBound := func(x, y Bucket) int {
-		switch {
-		case x.Upper < y.Upper:
-			return -1
-		case x.Upper > y.Upper:
-			return +1
+	for i := 1; i < len(b); i++ {
+		if b[i].Upper < b[i-1].Upper {
+			slices.SortFunc(b, byBound)
+			break
 		}
-		return 0
-	}
-	if !slices.IsSortedFunc(b, byBound) {
-		slices.SortFunc(b, byBound)
 	}
 	if !math.IsInf(b[len(b)-1].Upper, +1) {
 		return b, false
@@ -83,6 +77,16 @@ func tidy(b []Bucket) (_ []Bucket, ok bool) {
 	return b[:n+1], true
 }
 
+func byBound(x, y Bucket) int {
+	switch {
+	case x.Upper < y.Upper:
+		return -1
+	case x.Upper > y.Upper:
+		return +1
+	}
+	return 0
+}
+
 // makeMonotonic raises counts that are below the one before, and evens out differences that come from rounding.
 func makeMonotonic(b []Bucket) *Forced {
 	var forced *Forced
@@ -91,6 +95,8 @@ func makeMonotonic(b []Bucket) *Forced {
 		cur := b[i].Count
 		switch {
 		case cur == prev:
+		case cur-prev > 1e-6*cur && prev >= 0 && cur > 1e-300: // by far the most, and no rounding
+			prev = cur
 		case almostEqual(prev, cur):
 			b[i].Count = prev
 		case cur < prev:

@@ -29,6 +29,23 @@ func FoldCells(op parser.ItemType) int {
 	return 0
 }
 
+// Single aggregates the column of the only series of a group in place.
+func Single(op parser.ItemType, col []float64) {
+	for k, x := range col {
+		if storage.IsAbsent(x) {
+			continue
+		}
+		switch op {
+		case parser.SUM, parser.AVG:
+			col[k] = x + 0 // the compensation: it makes -0 0
+		case parser.COUNT, parser.GROUP:
+			col[k] = 1
+		case parser.STDDEV, parser.STDVAR:
+			col[k] = x - x // NaN unless x is finite
+		}
+	}
+}
+
 // NewFold returns a fold over columns of n steps, for an op with FoldCells.
 func NewFold(op parser.ItemType, n int) Fold {
 	cells := make([]float64, FoldCells(op)*n)

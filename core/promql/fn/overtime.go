@@ -8,7 +8,6 @@ import (
 
 // The functions that end in _over_time.
 
-// Sum computes sum_over_time.
 var sumOverTime = perWindow(func(_ []int64, v []float64) float64 {
 	var sum, c float64
 	for _, x := range v {
@@ -26,12 +25,17 @@ var avgOverTime = perWindow(func(_ []int64, v []float64) float64 { return Mean(v
 // mean updated value by value.
 func Mean(v []float64) float64 {
 	sum, c := v[0], 0.0
-	for i := 1; i < len(v); i++ {
-		s, nc := Add(v[i], sum, c)
-		if isInf(s) {
-			return meanFrom(v, i, sum, c)
+	for i, x := range v[1:] {
+		t := float64(sum + x)
+		if isInf(t) {
+			return meanFrom(v, i+1, sum, c)
 		}
-		sum, c = s, nc
+		if math.Abs(sum) >= math.Abs(x) {
+			c += float64(float64(sum-t) + x)
+		} else {
+			c += float64(float64(x-t) + sum)
+		}
+		sum = t
 	}
 	n := float64(len(v))
 	return sum/n + c/n
@@ -49,7 +53,7 @@ func meanFrom(v []float64, i int, sum, c float64) float64 {
 	return mean + c
 }
 
-func countOverTime(w *Window, _ []float64, _ [][]float64, out []float64) {
+func countOverTime(w *Window, _ Series, _ [][]float64, out []float64) {
 	for k := range out {
 		if n := w.Hi[k] - w.Lo[k]; n > 0 {
 			out[k] = float64(n)
@@ -59,7 +63,7 @@ func countOverTime(w *Window, _ []float64, _ [][]float64, out []float64) {
 	}
 }
 
-func presentOverTime(w *Window, _ []float64, _ [][]float64, out []float64) {
+func presentOverTime(w *Window, _ Series, _ [][]float64, out []float64) {
 	for k := range out {
 		if w.Hi[k] > w.Lo[k] {
 			out[k] = 1
@@ -69,7 +73,8 @@ func presentOverTime(w *Window, _ []float64, _ [][]float64, out []float64) {
 	}
 }
 
-func lastOverTime(w *Window, v []float64, _ [][]float64, out []float64) {
+func lastOverTime(w *Window, s Series, _ [][]float64, out []float64) {
+	v := s.V
 	for k := range out {
 		if hi := w.Hi[k]; hi > w.Lo[k] {
 			out[k] = v[hi-1]
@@ -142,7 +147,8 @@ var (
 	stddevOverTime = perWindow(func(_ []int64, v []float64) float64 { return math.Sqrt(variance(v)) })
 )
 
-func quantileOverTime(w *Window, v []float64, args [][]float64, out []float64) {
+func quantileOverTime(w *Window, s Series, args [][]float64, out []float64) {
+	v := s.V
 	var buf []float64
 	for k := range out {
 		lo, hi := w.Lo[k], w.Hi[k]
@@ -156,7 +162,7 @@ func quantileOverTime(w *Window, v []float64, args [][]float64, out []float64) {
 }
 
 // madOverTime is the median absolute deviation from the median.
-func madOverTime(w *Window, v []float64, _ [][]float64, out []float64) {
+func madOverTime(w *Window, s Series, _ [][]float64, out []float64) {
 	var buf []float64
 	perWindow(func(_ []int64, v []float64) float64 {
 		buf = append(buf[:0], v...)
@@ -170,5 +176,5 @@ func madOverTime(w *Window, v []float64, _ [][]float64, out []float64) {
 			buf[i] = math.Abs(x - median)
 		}
 		return Quantile(0.5, buf)
-	})(w, v, nil, out)
+	})(w, s, nil, out)
 }

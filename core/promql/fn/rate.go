@@ -1,6 +1,8 @@
 package fn
 
 import (
+	"math"
+
 	"github.com/hearth-project/hearth/core/storage"
 )
 
@@ -57,24 +59,24 @@ func (e *extrapolation) factorFrom(k int, toStart float64) float64 {
 
 // Rate computes rate, for windows of the given width in seconds.
 func Rate(width float64) RangeFunc {
-	return func(w *Window, v []float64, _ [][]float64, out []float64) {
+	return func(w *Window, s Series, _ [][]float64, out []float64) {
 		e := w.extrapolate(width)
-		counter(w, e, e.rate, width, v, out)
+		counter(w, e, e.rate, width, s, out)
 	}
 }
 
 // Increase computes increase.
 func Increase(width float64) RangeFunc {
-	return func(w *Window, v []float64, _ [][]float64, out []float64) {
+	return func(w *Window, s Series, _ [][]float64, out []float64) {
 		e := w.extrapolate(width)
-		counter(w, e, e.factor, 1, v, out)
+		counter(w, e, e.factor, 1, s, out)
 	}
 }
 
 // Delta computes delta.
 func Delta(width float64) RangeFunc {
-	return func(w *Window, v []float64, _ [][]float64, out []float64) {
-		e := w.extrapolate(width)
+	return func(w *Window, s Series, _ [][]float64, out []float64) {
+		v, e := s.V, w.extrapolate(width)
 		for k := range out {
 			lo, hi := int(w.Lo[k]), int(w.Hi[k])
 			if hi-lo < 2 {
@@ -87,27 +89,52 @@ func Delta(width float64) RangeFunc {
 }
 
 // counter computes the increase of a counter, per unit: factor is per step, already divided by unit.
-func counter(w *Window, e *extrapolation, factor []float64, unit float64, v, out []float64) {
-	first := nextReset(v, 1)
-	if first == len(v) && w.paired {
-		steady(w, e, factor, unit, v, out)
+func counter(w *Window, e *extrapolation, factor []float64, unit float64, s Series, out []float64) {
+	if s.Known && w.paired {
+		counterPaired(w, e, factor, unit, s, out)
 		return
 	}
+	v := s.V
+	reset := 0
 	for k := range out {
 		lo, hi := int(w.Lo[k]), int(w.Hi[k])
 		if hi-lo < 2 {
 			out[k] = storage.Absent
 			continue
 		}
-		start := v[lo]
-		rise := v[hi-1] - start
-		if first <= lo {
-			first = nextReset(v, lo+1)
+		if reset <= lo {
+			reset = nextReset(v, lo+1)
 		}
-		for r := first; r < hi; r = nextReset(v[:hi], r+1) {
+		rise := v[hi-1] - v[lo]
+		for r := reset; r < hi; r = nextReset(v[:hi], r+1) {
 			rise += v[r-1]
 		}
-		out[k] = e.increase(k, start, rise, factor[k], unit)
+		out[k] = e.increase(k, v[lo], rise, factor[k], unit)
+	}
+}
+
+// counterPaired is counter where the resets are known and every window has two rows.
+func counterPaired(w *Window, e *extrapolation, factor []float64, unit float64, s Series, out []float64) {
+	n := len(out)
+	v, lo, hi, factor, toStart, sampled := s.V, w.Lo[:n], w.Hi[:n], factor[:n], e.toStart[:n], e.sampled[:n]
+	resets := append(s.Resets, math.MaxInt32)
+	for k := range out {
+		for resets[0] <= lo[k] {
+			resets = resets[1:]
+		}
+		start := v[lo[k]]
+		rise := v[hi[k]-1] - start
+		for _, r := range resets {
+			if r >= hi[k] {
+				break
+			}
+			rise += v[r-1]
+		}
+		if mayReachZero(start, rise, sampled[k], toStart[k]) {
+			out[k] = e.increase(k, start, rise, factor[k], unit)
+			continue
+		}
+		out[k] = rise * factor[k]
 	}
 }
 
@@ -124,21 +151,6 @@ func nextReset(v []float64, i int) int {
 		last = x
 	}
 	return len(v)
-}
-
-// steady is counter where there are no resets and every window has two rows.
-func steady(w *Window, e *extrapolation, factor []float64, unit float64, v, out []float64) {
-	n := len(out)
-	lo, hi, factor, toStart, sampled := w.Lo[:n], w.Hi[:n], factor[:n], e.toStart[:n], e.sampled[:n]
-	for k := range out {
-		start := v[lo[k]]
-		rise := v[hi[k]-1] - start
-		if mayReachZero(start, rise, sampled[k], toStart[k]) {
-			out[k] = e.increase(k, start, rise, factor[k], unit)
-			continue
-		}
-		out[k] = rise * factor[k]
-	}
 }
 
 // mayReachZero is a cheap test without division that holds whenever a counter that started at zero before its first
@@ -162,7 +174,8 @@ func (e *extrapolation) increase(k int, start, rise, factor, unit float64) float
 
 // Instant computes irate, and idelta if not perSecond, of the last two rows of each window.
 func Instant(perSecond bool) RangeFunc {
-	return func(w *Window, v []float64, _ [][]float64, out []float64) {
+	return func(w *Window, s Series, _ [][]float64, out []float64) {
+		v := s.V
 		for k := range out {
 			lo, hi := int(w.Lo[k]), int(w.Hi[k])
 			if hi-lo < 2 {
@@ -181,26 +194,45 @@ func Instant(perSecond bool) RangeFunc {
 	}
 }
 
-// Resets counts how often the value fell.
-func Resets(w *Window, v []float64, _ [][]float64, out []float64) {
-	perWindow(func(_ []int64, v []float64) float64 {
-		n := 0
-		for i := nextReset(v, 1); i < len(v); i = nextReset(v, i+1) {
+// resets counts how often the value fell.
+var resets = perWindow(func(_ []int64, v []float64) float64 {
+	n := 0
+	for i := nextReset(v, 1); i < len(v); i = nextReset(v, i+1) {
+		n++
+	}
+	return float64(n)
+})
+
+// changes counts how often the value changed; NaN to NaN is no change.
+var changes = perWindow(func(_ []int64, v []float64) float64 {
+	n := 0
+	for i := 1; i < len(v); i++ {
+		if v[i] != v[i-1] && !(isNaN(v[i]) && isNaN(v[i-1])) {
 			n++
 		}
-		return float64(n)
-	})(w, v, nil, out)
-}
+	}
+	return float64(n)
+})
 
-// Changes counts how often the value changed; NaN to NaN is no change.
-func Changes(w *Window, v []float64, _ [][]float64, out []float64) {
-	perWindow(func(_ []int64, v []float64) float64 {
-		n := 0
-		for i := 1; i < len(v); i++ {
-			if v[i] != v[i-1] && !(isNaN(v[i]) && isNaN(v[i-1])) {
-				n++
+// Survey appends the rows of v whose value is below that of the row before to dst. It gives up with ok false at the
+// first NaN, and where the values go down so often that they are no counter.
+func Survey(v []float64, dst []int32) (resets []int32, ok bool) {
+	if len(v) == 0 {
+		return dst, true
+	}
+	last := v[0]
+	if isNaN(last) {
+		return dst, false
+	}
+	most := len(v)/16 + 8
+	for i, x := range v {
+		if !(x >= last) {
+			if isNaN(x) || len(dst) == most {
+				return dst, false
 			}
+			dst = append(dst, int32(i))
 		}
-		return float64(n)
-	})(w, v, nil, out)
+		last = x
+	}
+	return dst, true
 }

@@ -38,7 +38,8 @@ func regress(t []int64, v []float64, at int64) (slope, intercept float64) {
 	return slope, sumY/n - slope*sumX/n
 }
 
-func deriv(w *Window, v []float64, _ [][]float64, out []float64) {
+func deriv(w *Window, s Series, _ [][]float64, out []float64) {
+	v := s.V
 	for k := range out {
 		lo, hi := w.Lo[k], w.Hi[k]
 		if hi-lo < 2 {
@@ -50,7 +51,8 @@ func deriv(w *Window, v []float64, _ [][]float64, out []float64) {
 }
 
 // predictLinear extends the line by args[0] seconds from the time of evaluation.
-func predictLinear(w *Window, v []float64, args [][]float64, out []float64) {
+func predictLinear(w *Window, s Series, args [][]float64, out []float64) {
+	v := s.V
 	for k := range out {
 		lo, hi := w.Lo[k], w.Hi[k]
 		if hi-lo < 2 {
@@ -63,7 +65,8 @@ func predictLinear(w *Window, v []float64, args [][]float64, out []float64) {
 }
 
 // smooth is double exponential smoothing with the smoothing factor args[0] and the trend factor args[1].
-func smooth(w *Window, v []float64, args [][]float64, out []float64) {
+func smooth(w *Window, s Series, args [][]float64, out []float64) {
+	v := s.V
 	for k := range out {
 		lo, hi := w.Lo[k], w.Hi[k]
 		if lo == hi {

@@ -20,7 +20,7 @@ func Range(name string, width float64) (f RangeFunc, ok bool) {
 
 func ranges() map[string]RangeFunc {
 	return map[string]RangeFunc{
-		"resets": Resets, "changes": Changes, "deriv": deriv, "predict_linear": predictLinear,
+		"resets": resets, "changes": changes, "deriv": deriv, "predict_linear": predictLinear,
 		"double_exponential_smoothing": smooth,
 		"sum_over_time":                sumOverTime, "avg_over_time": avgOverTime, "count_over_time": countOverTime,
 		"min_over_time": minOverTime, "max_over_time": maxOverTime, "last_over_time": lastOverTime,
@@ -31,6 +31,9 @@ func ranges() map[string]RangeFunc {
 		"ts_of_max_over_time": tsOfMax, "ts_of_min_over_time": tsOfMin,
 	}
 }
+
+// OfCounters tells whether a function expects counters: it gains from knowing the resets of a series.
+func OfCounters(name string) bool { return name == "rate" || name == "increase" }
 
 // KeepsName tells whether the results of a function of range vectors are still the metric it was given.
 func KeepsName(name string) bool { return name == "last_over_time" || name == "first_over_time" }

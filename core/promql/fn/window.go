@@ -18,7 +18,6 @@ type Window struct {
 	Width  int64      // milliseconds; a window begins here before its end, exclusively
 
 	Samples int64 // rows in all windows together
-	filled  bool  // each window has at least one row
 	paired  bool  // each window has at least two rows
 
 	extra *extrapolation // made when a rate is computed first
@@ -51,40 +50,68 @@ func after(times []int64, t int64) int {
 // NewWindow plans the windows of width milliseconds that end at ref over times, which must be what Span selects.
 func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64) *Window {
 	rows := make([]int32, 2*ref.N)
-	w := &Window{T: times, Lo: rows[:ref.N:ref.N], Hi: rows[ref.N:], Ref: ref, Eval: eval, Width: width, filled: true, paired: true}
-	lo, hi := 0, 0
+	w := &Window{T: times, Lo: rows[:ref.N:ref.N], Hi: rows[ref.N:], Ref: ref, Eval: eval, Width: width, paired: true}
+	lo, hi, stride := 0, 0, 1
 	for k := range w.Lo {
 		end := ref.At(k)
-		for lo < len(times) && times[lo] <= end-width {
-			lo++
-		}
-		hi = max(hi, lo)
-		for hi < len(times) && times[hi] <= end {
-			hi++
+		from := lo
+		lo = seek(times, lo, end-width, stride)
+		hi = seek(times, max(hi, lo), end, stride)
+		if k > 0 {
+			stride = max(lo-from, 1)
 		}
 		w.Lo[k], w.Hi[k] = int32(lo), int32(hi)
 		w.Samples += int64(hi - lo)
-		w.filled = w.filled && hi > lo
 		w.paired = w.paired && hi > lo+1
 	}
 	return w
 }
 
-// A RangeFunc computes a function of range vectors for one series at every step. v has a value for each row of w. args
-// are the scalar arguments, a column each. out has a cell for each step; where there is no result it gets Absent.
+// seek returns the first row from row on whose time is after t. It looks at stride rows on first, where that row is if
+// rows and steps are regular.
+func seek(times []int64, row int, t int64, stride int) int {
+	if row == len(times) || times[row] > t {
+		return row
+	}
+	for times[row] <= t { // the row is after this one
+		next := row + stride
+		if next >= len(times) {
+			break
+		}
+		if times[next] > t {
+			if times[next-1] <= t {
+				return next
+			}
+			break
+		}
+		row = next
+	}
+	end := min(row+stride, len(times))
+	return row + after(times[row:end], t)
+}
+
+// Series is the input of a RangeFunc: a value for each row of the window plan.
+type Series struct {
+	V      []float64
+	Known  bool    // Resets is complete, and there is no NaN among the values
+	Resets []int32 // the rows whose value is below that of the row before
+}
+
+// A RangeFunc computes a function of range vectors for one series at every step. args are the scalar arguments, a column
+// each. out has a cell for each step; where there is no result it gets Absent.
 // It panics with an Error if an argument is out of bounds.
-type RangeFunc func(w *Window, v []float64, args [][]float64, out []float64)
+type RangeFunc func(w *Window, s Series, args [][]float64, out []float64)
 
 // perWindow makes a RangeFunc of a function of the rows of one window that is not empty.
 func perWindow(f func(t []int64, v []float64) float64) RangeFunc {
-	return func(w *Window, v []float64, _ [][]float64, out []float64) {
+	return func(w *Window, s Series, _ [][]float64, out []float64) {
 		for k := range out {
 			lo, hi := w.Lo[k], w.Hi[k]
 			if lo == hi {
 				out[k] = storage.Absent
 				continue
 			}
-			out[k] = f(w.T[lo:hi], v[lo:hi])
+			out[k] = f(w.T[lo:hi], s.V[lo:hi])
 		}
 	}
 }
