@@ -54,7 +54,7 @@ func TestMisbehaviourCostsOneCall(t *testing.T) {
 		{"a panic", "panic", abi.CodePanic, "told to", 0, true},
 		{"an exit", "exit", abi.CodePanic, "exit code 3", 0, true},
 		{"memory without end", "memory", abi.CodePanic, "out of memory", 0, true},
-		{"recursion without end", "recurse", abi.CodePanic, "memory", 0, true},
+		{"recursion without end", "recurse", abi.CodeInternal, "too deeply", 0, false},
 		{"an answer that is too long", "much", abi.CodeInternal, "16777216 bytes are allowed", 0, false},
 		{"an error", "nonsense", abi.CodeInvalidRequest, "what is that?", 0, false},
 	} {

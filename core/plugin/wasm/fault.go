@@ -32,7 +32,7 @@ const (
 	Exit                  // the guest has ended itself
 	Deadline              // time is up
 	Cancelled             // the caller has given up
-	Exhausted             // the guest has used all its fuel
+	Exhausted             // the guest has used all its fuel, or its stack
 	Malformed             // the answer breaks the rules
 	NoStart               // there was no instance to call
 )
@@ -62,6 +62,8 @@ func (i *instance) faultOf(ctx context.Context, op string, err error) *Fault {
 	case errors.As(err, &exit) && errors.Is(stopped, fuel.ErrExhausted):
 		f.Kind, f.Err = Exhausted, stopped
 		f.Message = fmt.Sprintf("stopped: it has used all of the %d units of fuel of a call; it computes too much, or without end", i.pool.module.e.o.Fuel)
+	case errors.As(err, &exit) && errors.Is(stopped, fuel.ErrTooDeep):
+		f.Kind, f.Err, f.Message = Exhausted, stopped, "stopped: its functions call each other too deeply, or without end"
 	case errors.As(err, &exit) && errors.Is(stopped, context.DeadlineExceeded):
 		f.Kind, f.Err = Deadline, stopped
 		f.Message = "stopped at the deadline without an answer; a longer timeout helps if it is only slow"

@@ -99,7 +99,7 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 		return nil, err
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfig()).
-		WithCompilationCache(m.cache).WithMemoryLimitPages(maxMemory / pageSize)) // each instance's own limit is its linear's
+		WithCompilationCache(m.cache).WithMemoryLimitPages(maxMemory/pageSize)) // each instance's own limit is its linear's
 	if m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), rewritten); err != nil {
 		return nil, fmt.Errorf("compiling the module: %w", err)
 	}

@@ -136,6 +136,12 @@ func TestFuelIsLimited(t *testing.T) {
 	wantFault(t, err, Exhausted, "100000 units of fuel")
 }
 
+func TestTheStackIsLimited(t *testing.T) {
+	self := slices.Concat([]byte{0x20, 0, 0x20, 1, 0x10, 3, 0x1a}, answer(0, 0)) // hearth_collect calls itself
+	_, err := collect(newWorld(t).reactor(reactor{collect: self}), time.Minute)
+	wantFault(t, err, Exhausted, "too deeply")
+}
+
 func TestSettings(t *testing.T) {
 	w := newWorld(t)
 	for _, tt := range []struct {

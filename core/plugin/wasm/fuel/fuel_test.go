@@ -125,6 +125,21 @@ func TestBulkOperationsArePaidBySize(t *testing.T) {
 	}
 }
 
+func TestTheStackIsCapped(t *testing.T) {
+	// f(n): if n f(n-1)
+	module := asm.Module(asm.Section(secType, i32ToNone), asm.Section(secFunction, []byte{0}), asm.Section(secExport, asm.Export("f", kindFunction, 0)),
+		asm.Section(secCode, asm.Code(opLocalGet, 0, 0x45, opIf, 0x40, opReturn, opEnd, opLocalGet, 0, opI32Const, 1, opI32Sub, opCall, 0)))
+	instance, m := newRuntime(t).start(module, Options{})
+	for range 3 { // what a call takes it gives back
+		if err := call(t, instance, m, 1<<40, time.Hour, 500_000); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := call(t, instance, m, 1<<40, time.Hour, 600_000); err == nil || !errors.Is(m.Stopped(), ErrTooDeep) {
+		t.Errorf("got %v, stopped by %v", err, m.Stopped())
+	}
+}
+
 func TestTablesAreCapped(t *testing.T) {
 	// f() = table.grow(null, 2000)
 	module := asm.Module(asm.Section(secType, asm.FuncType(nil, []byte{asm.I32})), asm.Section(secFunction, []byte{0}), asm.Section(secTable, []byte{0x70, 0, 1}),
@@ -225,6 +240,40 @@ func BenchmarkRewrite(b *testing.B) {
 				}
 			}
 			b.ReportMetric(100*float64(len(out)-len(module))/float64(len(module)), "%larger")
+		})
+	}
+}
+
+// BenchmarkLoop is the least a loop can do, a million times: a multiplication and the count.
+func BenchmarkLoop(b *testing.B) {
+	module := asm.Module(asm.Section(secType, i32ToNone), asm.Section(secFunction, []byte{0}), asm.Section(secExport, asm.Export("f", kindFunction, 0)),
+		asm.Section(secCode, asm.CodeWith([]byte{1, 1, typeI32}, 0x03, 0x40, opLocalGet, 1, opI32Const, 7, 0x6c, opLocalGet, 0, opI32Add, opLocalSet, 1,
+			opLocalGet, 0, opI32Const, 1, opI32Sub, opLocalTee, 0, 0x0d, 0, opEnd)))
+	metered, err := Rewrite(module, Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for name, module := range map[string][]byte{"plain": module, "metered": metered} {
+		b.Run(name, func(b *testing.B) {
+			m := &Meter{}
+			ctx := With(context.Background(), m)
+			rt := wazero.NewRuntime(ctx)
+			defer rt.Close(ctx)
+			if err := Instantiate(ctx, rt); err != nil {
+				b.Fatal(err)
+			}
+			instance, err := rt.InstantiateWithConfig(ctx, module, wazero.NewModuleConfig().WithName(""))
+			if err != nil {
+				b.Fatal(err)
+			}
+			f := instance.ExportedFunction("f")
+			for b.Loop() {
+				m.Start(1 << 40)
+				if _, err := f.Call(ctx, 1_000_000); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/1e6, "ns/round")
 		})
 	}
 }

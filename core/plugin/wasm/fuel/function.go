@@ -5,7 +5,11 @@ const (
 	opLoop         = 0x03
 	opIf           = 0x04
 	opElse         = 0x05
+	opBlock        = 0x02
 	opEnd          = 0x0b
+	opBr           = 0x0c
+	opReturn       = 0x0f
+	opDrop         = 0x1a
 	opCall         = 0x10
 	opCallIndirect = 0x11
 	opLocalGet     = 0x20
@@ -18,6 +22,7 @@ const (
 	opF32Const     = 0x43
 	opF64Const     = 0x44
 	opI32LtS       = 0x48
+	opI32Add       = 0x6a
 	opI32Sub       = 0x6b
 	opI32ShrU      = 0x76
 	opRefNull      = 0xd0
@@ -28,11 +33,13 @@ const (
 )
 
 const (
-	maxLocals   = 50_000 // of one function; wazero's limit
-	perUnit     = 2048   // instructions of a region beyond which it costs more than one unit
-	smallLeaf   = 32     // instructions of a function that calls nothing, up to which its callers pay for it
-	callCost    = 16     // instructions that a call counts for, since it may be of such a function
-	bulkShift   = 6      // log2 of the bytes or elements a bulk operation moves for a unit
+	maxLocals   = 50_000    // of one function; wazero's limit
+	perUnit     = 2048      // instructions of a region beyond which it costs more than one unit
+	smallLeaf   = 32        // instructions of a function that calls nothing, up to which its callers pay for it
+	callCost    = 16        // instructions that a call counts for, since it may be of such a function
+	bulkShift   = 6         // log2 of the bytes or elements a bulk operation moves for a unit
+	maxDepth    = 512 << 10 // units of stack that calls in each other may take; see weight
+	tooDeep     = -1 << 31  // what tick is given when they take more
 	maxCost     = 1<<20 - 1
 	costBytes   = 3 // in which the cost is written, so that it can be filled in later
 	noCostFound = -1
@@ -105,8 +112,46 @@ func (f *function) rewrite(body []byte, t funcType) ([]byte, error) {
 		w, at = f.appendPayment(w)
 		putCost(w[at:], f.regions[0].cost)
 	}
-	f.whole = append(w, f.out...)
+	if !f.calls {
+		f.whole = append(w, f.out...)
+		return f.whole, nil
+	}
+	// The body in a block, so that all ways out of it lead past the payment's return of what it took of the stack.
+	weight := f.weight()
+	w = f.appendEnter(w, weight)
+	w = append(append(w, opBlock), t.block...)
+	w = append(w, f.out...)
+	f.whole = append(f.appendLeave(w, weight), opEnd)
 	return f.whole, nil
+}
+
+// weight is what a call of the function takes of the stack, in units of some 64 bytes: its locals, and what it may have to
+// put aside, which grows with its length. wazero's own limit is 400 MB for each call, which is not counted anywhere.
+func (f *function) weight() uint32 {
+	return 1 + f.locals/8 + uint32(len(f.r.b))/64
+}
+
+// appendEnter appends
+//
+//	scratch = depth - WEIGHT; depth = scratch
+//	if scratch < 0 { tick(tooDeep) }
+func (f *function) appendEnter(b []byte, weight uint32) []byte {
+	b = appendU32(append(b, opGlobalGet), f.m.depth())
+	b = append(appendS33(append(b, opI32Const), weight), opI32Sub)
+	b = appendU32(append(b, opLocalTee), f.scratch())
+	b = appendU32(append(b, opGlobalSet), f.m.depth())
+	b = appendU32(append(b, opLocalGet), f.scratch())
+	b = append(b, opI32Const, 0, opI32LtS, opIf, blockEmpty)
+	b = append(b, opI32Const, 0x80, 0x80, 0x80, 0x80, 0x78) // tooDeep
+	b = appendU32(append(b, opCall), f.m.tick())
+	return append(b, opDrop, opEnd)
+}
+
+// appendLeave gives back what appendEnter took.
+func (f *function) appendLeave(b []byte, weight uint32) []byte {
+	b = appendU32(append(b, opGlobalGet), f.m.depth())
+	b = append(appendS33(append(b, opI32Const), weight), opI32Add)
+	return appendU32(append(b, opGlobalSet), f.m.depth())
 }
 
 // flush copies the original up to position to.

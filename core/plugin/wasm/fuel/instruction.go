@@ -22,6 +22,10 @@ func (f *function) instruction() {
 		f.out = out
 		f.open = append(f.open, len(f.regions))
 		f.regions = append(f.regions, region{at: cost})
+	case op == opReturn: // becomes a branch to the end of the block around the body
+		f.flush(at)
+		f.out = appendU32(append(f.out, opBr), uint32(len(f.open)-1))
+		f.last = r.p
 	case op == opEnd:
 		f.open = f.open[:len(f.open)-1]
 	case op == opCall:
@@ -39,7 +43,7 @@ func (f *function) instruction() {
 		r.below(f.locals, "local")
 	case op == opGlobalGet || op == opGlobalSet: // the counter is out of reach
 		r.below(f.m.globals, "global")
-	case op == 0x0c || op == 0x0d || op == 0x25 || op == 0x26: // br, br_if, table.get, table.set
+	case op == opBr || op == 0x0d || op == 0x25 || op == 0x26: // br, br_if, table.get, table.set
 		r.u32()
 	case op == 0x0e: // br_table
 		for n := uint64(r.count()) + 1; n > 0 && r.err == nil; n-- {
@@ -58,8 +62,8 @@ func (f *function) instruction() {
 		r.take(4)
 	case op == opF64Const:
 		r.take(8)
-	case op <= 0x01 || op == opElse || op == 0x0f || op == 0x1a || op == 0x1b || (op >= 0x45 && op <= 0xc4) || op == 0xd1:
-		// unreachable, nop, else, return, drop, select, numeric, ref.is_null: nothing follows
+	case op <= 0x01 || op == opElse || op == opDrop || op == 0x1b || (op >= 0x45 && op <= 0xc4) || op == 0xd1:
+		// unreachable, nop, else, drop, select, numeric, ref.is_null: nothing follows
 	case op == opBulk:
 		f.bulkInstruction(at)
 	case op == opVector:

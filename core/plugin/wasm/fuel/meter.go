@@ -9,8 +9,11 @@ import (
 	"github.com/tetratelabs/wazero/sys"
 )
 
-// ErrExhausted is why a call was stopped that has used all its fuel.
-var ErrExhausted = errors.New("used all its fuel")
+// Why a call was stopped.
+var (
+	ErrExhausted = errors.New("used all its fuel")
+	ErrTooDeep   = errors.New("calls itself without end") // or nearly: the stack is full
+)
 
 // Interval is how much fuel a guest gets at a time: what runs between two looks at the deadline. That takes some tens of
 // microseconds, and tens of milliseconds of code that is made to take long.
@@ -54,12 +57,15 @@ func (m *Meter) Used() uint64 {
 	return m.used + uint64(max(0, m.granted-int64(api.DecodeI32(m.counter.Get()))))
 }
 
-// Stopped returns why the meter has ended the call: ErrExhausted, the error of the call's context, or nil if it has not.
+// Stopped returns why the meter has ended the call: ErrExhausted, ErrTooDeep, the error of the call's context, or nil if it has not.
 func (m *Meter) Stopped() error { return m.stopped }
 
 // tick is called by the guest with what is left, a negative number, and returns what it may use next. It does not return
 // if the call is over: the panic unwinds the guest, and wazero returns it from Call as an error.
 func (m *Meter) tick(ctx context.Context, left int32) int32 {
+	if left == tooDeep {
+		m.stop(ErrTooDeep)
+	}
 	m.used += uint64(max(0, m.granted-int64(left)))
 	m.granted = int64(left) // so that Used is right if this does not return
 	if err := ctx.Err(); err != nil {

@@ -44,6 +44,7 @@ type module struct {
 // funcType is what the rewriter needs of a function's type.
 type funcType struct {
 	params uint32
+	block  []byte // the type of a block that has its results
 }
 
 func split(b []byte) (*module, error) {
@@ -114,8 +115,9 @@ func (m *module) section(id byte) (*reader, uint32) {
 // tick is the index of the imported function: the last import.
 func (m *module) tick() uint32 { return m.imported }
 
-// counter is the index of the hidden global: the last global.
+// counter and depth are the indices of the hidden globals, the last ones.
 func (m *module) counter() uint32 { return m.globals }
+func (m *module) depth() uint32   { return m.globals + 1 }
 
 // shift returns where a function index of the original is now.
 func (m *module) shift(f uint32) uint32 {

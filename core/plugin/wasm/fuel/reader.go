@@ -112,4 +112,13 @@ func appendU32(b []byte, v uint32) []byte {
 	return append(b, byte(v))
 }
 
+// appendS33 appends a number that is not negative as a signed LEB128 number.
+func appendS33(b []byte, v uint32) []byte {
+	for v >= 0x40 {
+		b = append(b, byte(v)|0x80)
+		v >>= 7
+	}
+	return append(b, byte(v))
+}
+
 func appendText(b []byte, s string) []byte { return append(appendU32(b, uint32(len(s))), s...) }

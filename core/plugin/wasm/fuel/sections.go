@@ -15,24 +15,36 @@ const (
 
 const typeI32 = 0x7f
 
-// rewriteTypes counts the types and adds that of tick, (i32) -> (i32), at the end.
+// rewriteTypes counts the types and adds at the end that of tick, (i32) -> (i32), and those of blocks that have the results
+// of functions with more than one.
 func (m *module) rewriteTypes() error {
 	r, n := m.section(secType)
 	start := r.p
+	added := []byte{0x60, 1, typeI32, 1, typeI32}
+	total := n + 1
 	for range n {
 		if form := r.byte(); form != 0x60 {
 			r.failf("type form %#x", form)
 		}
-		params := r.count()
-		r.take(params)
-		r.take(r.count()) // results
-		m.types = append(m.types, funcType{params})
+		t := funcType{params: r.count()}
+		r.take(t.params)
+		switch results := r.take(r.count()); len(results) {
+		case 0:
+			t.block = []byte{blockEmpty}
+		case 1:
+			t.block = results
+		default:
+			t.block = appendS33(nil, total)
+			added = append(appendU32(append(added, 0x60, 0), uint32(len(results))), results...)
+			total++
+		}
+		m.types = append(m.types, t)
 	}
 	if err := r.end("types"); err != nil {
 		return err
 	}
-	body := append(appendU32(nil, n+1), r.b[start:]...)
-	m.sections[secType] = append(body, 0x60, 1, typeI32, 1, typeI32)
+	body := append(appendU32(nil, total), r.b[start:]...)
+	m.sections[secType] = append(body, added...)
 	return nil
 }
 
@@ -111,16 +123,18 @@ func (m *module) rewriteTables(limit uint32) error {
 	return r.end("tables")
 }
 
-// rewriteGlobals adds the counter at the end, mutable, zero.
+// rewriteGlobals adds the counter and the depth at the end, both mutable.
 func (m *module) rewriteGlobals() error {
 	r, n := m.section(secGlobal)
 	m.globals = m.importedGlobals + n
-	body := appendU32(nil, n+1)
+	body := appendU32(nil, n+2)
 	for range n {
 		body = append(body, r.take(2)...)
 		body = m.constant(r, body)
 	}
-	m.sections[secGlobal] = append(body, typeI32, 1, opI32Const, 0, opEnd)
+	body = append(body, typeI32, 1, opI32Const, 0, opEnd)
+	body = appendS33(append(body, typeI32, 1, opI32Const), maxDepth)
+	m.sections[secGlobal] = append(body, opEnd)
 	return r.end("globals")
 }
 
