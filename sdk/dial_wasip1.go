@@ -22,6 +22,8 @@ const stillDialling = -1
 
 var dials atomic.Uint64
 
+var errTooMany = errors.New("too many connections are open")
+
 // Dial connects to an address on TCP; the host resolves the name. See DialContext.
 func Dial(network, address string) (net.Conn, error) {
 	return DialContext(context.Background(), network, address)
@@ -43,6 +45,9 @@ func DialContext(ctx context.Context, network, address string) (net.Conn, error)
 	}
 	token := []byte(strconv.FormatUint(dials.Add(1), 10))
 	fd, err := syscall.Open("/net/tcp/"+address+"#"+string(token), syscall.O_RDWR, 0)
+	if err == syscall.EAGAIN {
+		return fail(errTooMany)
+	}
 	if err != nil {
 		return fail(os.NewSyscallError("open", err))
 	}

@@ -32,6 +32,7 @@ type guestLog struct {
 	dropped int    // lines
 	out     writer // standard output
 	err     writer // standard error
+	trace   bool   // a Go guest has panicked: the rest is its stack
 	last    []byte // the beginning of standard error in this call
 	recent  []byte // its last line
 }
@@ -45,7 +46,7 @@ func newGuestLog(logger *slog.Logger, rate *lineRate) *guestLog {
 
 // begin starts a call.
 func (l *guestLog) begin() {
-	l.left, l.dropped, l.last, l.recent = maxLogCall, 0, l.last[:0], l.recent[:0]
+	l.left, l.dropped, l.trace, l.last, l.recent = maxLogCall, 0, false, l.last[:0], l.recent[:0]
 }
 
 // end writes unfinished lines and says how many were dropped.
@@ -101,7 +102,7 @@ func (l *guestLog) lastWords() string {
 	first := ""
 	for line := range strings.Lines(string(l.last)) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "runtime: out of memory") {
+		if isPanic(line) || strings.HasPrefix(line, "runtime: out of memory") {
 			return printable([]byte(line))
 		}
 		if first == "" {
@@ -140,13 +141,25 @@ func (w *writer) Write(p []byte) (int, error) {
 }
 
 func (w *writer) flush() {
-	if len(w.partial) > 0 {
-		w.l.line(w.level, w.partial)
-		if w.keep {
-			w.l.recent = append(w.l.recent[:0], w.partial...)
-		}
-	}
+	line := bytes.TrimSpace(w.partial)
 	w.partial = w.partial[:0]
+	if len(line) == 0 {
+		return
+	}
+	level := w.level
+	if w.keep {
+		w.l.recent = append(w.l.recent[:0], line...)
+		if w.l.trace {
+			level = slog.LevelDebug
+		}
+		w.l.trace = w.l.trace || isPanic(string(line))
+	}
+	w.l.line(level, line)
+}
+
+// isPanic tells whether a line is what Go's runtime says before it prints the stacks of all goroutines.
+func isPanic(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 }
 
 // lineRate is a token bucket of log lines that all instances of a pool share.
