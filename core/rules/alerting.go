@@ -3,6 +3,7 @@ package rules
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -21,6 +22,8 @@ const (
 	metricForState = "ALERTS_FOR_STATE" // Unix seconds since when it is active
 	labelState     = "alertstate"
 )
+
+var errSameAlert = errors.New("vector contains metrics with the same labelset after applying alert labels")
 
 // resolvedRetention is how long a resolved alert is kept and sent, so that an alert manager that was out of reach or
 // restarts hears of it all the same. It is upstream's.
@@ -56,12 +59,8 @@ func (a *alerts) current() []*model.Alert {
 	return out
 }
 
-// alertResult evaluates the expression and moves each alert to its next state. The series it returns tell the states.
-func (r *rule) alertResult(ctx context.Context, at time.Time) (model.Vector, error) {
-	result, err := r.env.Query(ctx, r.spec.expr, at.Add(-r.group.offset))
-	if err != nil {
-		return nil, err
-	}
+// advanceAll moves each alert to its next state by the result of an evaluation. The series it returns tell the states.
+func (r *rule) advanceAll(ctx context.Context, result model.Vector, at time.Time) (model.Vector, error) {
 	found, err := r.found(ctx, result, at)
 	if err != nil {
 		return nil, err

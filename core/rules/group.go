@@ -82,18 +82,11 @@ func (g *group) iterate(ctx context.Context, at time.Time) {
 	g.last.Unlock()
 }
 
-// evaluate evaluates one rule: query, send what alerts it gives, write its series.
+// evaluate evaluates one rule and notes how that went.
 func (g *group) evaluate(ctx context.Context, r *rule, at time.Time) {
 	began := g.env.Clock()
 	g.counts.evaluations.Add(1)
-	vector, err := r.result(ctx, at)
-	samples := len(vector)
-	if err == nil {
-		if r.alerts != nil {
-			g.send(ctx, r, at)
-		}
-		err = r.out.write(ctx, at.Add(-g.spec.offset).UnixMilli(), vector)
-	}
+	samples, err := g.result(ctx, r, at)
 	took := g.env.Clock().Sub(began)
 	g.env.metrics.ruleSeconds.Observe(took.Seconds())
 	if err != nil {
@@ -103,6 +96,23 @@ func (g *group) evaluate(ctx context.Context, r *rule, at time.Time) {
 		}
 	}
 	r.record(began, took, samples, err)
+}
+
+// result queries, sends the alerts that the result gives, and stores its series. It returns how many these are.
+func (g *group) result(ctx context.Context, r *rule, at time.Time) (samples int, err error) {
+	then := at.Add(-g.spec.offset)
+	vector, err := g.env.Query(ctx, r.spec.expr, then)
+	if err != nil {
+		return 0, err
+	}
+	if r.alerts == nil {
+		return r.out.write(ctx, then.UnixMilli(), vector, g.spec.limit)
+	}
+	if vector, err = r.advanceAll(ctx, vector, at); err != nil {
+		return 0, err
+	}
+	g.send(ctx, r, at)
+	return r.out.write(ctx, then.UnixMilli(), vector, 0)
 }
 
 // takeOver continues old, which has ended: a rule with the same name and labels keeps its series and alerts, and what

@@ -252,11 +252,11 @@ func TestLabelSetsThatComeAndGoDoNotFillTheStorageGroup(t *testing.T) {
 	o := newOutput(store, ruleSpec{name: "r"})
 	for i := range 5000 {
 		v := model.Vector{{Labels: labels.FromStrings("__name__", "r", "n", fmt.Sprint(i))}}
-		if err := o.write(t.Context(), int64(i), v); err != nil {
+		if _, err := o.write(t.Context(), int64(i), v, 0); err != nil {
 			t.Fatal(err)
 		}
-		if o.slots > 1100 || len(o.series) != 1 {
-			t.Fatalf("%d slots of %d series", o.slots, len(o.series))
+		if o.slots > 1100 || len(o.series) != 1 || len(o.inputs) > 1100 {
+			t.Fatalf("%d slots and %d inputs of %d series", o.slots, len(o.inputs), len(o.series))
 		}
 	}
 	o.close()
@@ -278,14 +278,14 @@ func TestWhatTheStorageRefusesIsFound(t *testing.T) {
 		v = append(v, model.VectorSample{Labels: series(i), Sample: model.Sample{V: 1}})
 	}
 	o := newOutput(store, ruleSpec{name: "r"})
-	err := o.write(t.Context(), 5, v)
+	_, err := o.write(t.Context(), 5, v, 0)
 	if !errors.Is(err, storage.ErrDuplicate) || !strings.HasPrefix(err.Error(), "3 of 30 samples were refused, the first: series") {
 		t.Errorf("got %v", err)
 	}
 	if len(o.series) != 27 || o.has(string(series(17).Bytes(nil))) {
 		t.Errorf("%d series count as written", len(o.series))
 	}
-	if err := o.write(t.Context(), 6, nil); err != nil {
+	if _, err := o.write(t.Context(), 6, nil, 0); err != nil {
 		t.Fatal(err)
 	}
 	if d := strings.Join(dump(t, store, 0), "\n"); strings.Count(d, "6=stale") != 27 {

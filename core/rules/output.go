@@ -13,14 +13,18 @@ import (
 	"github.com/hearth-project/hearth/core/storage"
 )
 
-// output writes what a rule finds, one row an evaluation, and remembers the series of the last result so that those
-// which vanish get a staleness marker.
+var errSameSeries = errors.New("vector contains metrics with the same labelset after applying rule labels")
+
+// output writes what one rule finds, one row an evaluation, and remembers the series of the last result: so those
+// that vanish get a staleness marker, and for those that go on neither labels nor slots are worked out again.
 type output struct {
 	store  storage.Writer
-	common labels.Labels // of all its series
+	common labels.Labels                     // of all its series
+	rename func(labels.Labels) labels.Labels // what becomes of the labels of a result; nil leaves them
 
 	mu     sync.Mutex
-	series map[string]*written // by label set: those of the last result
+	series map[string]*written // those of the last result
+	inputs map[string]*written // the same by labels before rename, and some that have ended
 	round  uint64              // of the write in progress
 
 	group  storage.Group // opened by the first write
@@ -41,67 +45,126 @@ type cell struct {
 // written is a series of an output.
 type written struct {
 	labels labels.Labels
+	key    string // in output.series: the bytes of labels
 	slot   storage.Slot
 	opened uint64 // when slot was asked for
 	round  uint64 // of the last result with it
 	stored bool   // at least once
+	ended  bool   // no longer in output.series
 }
 
 func newOutput(w storage.Writer, s ruleSpec) *output {
-	b := labels.NewBuilder(labels.EmptyLabels())
+	o := &output{store: w, series: map[string]*written{}, inputs: map[string]*written{}}
 	if s.alerting {
-		b.Set(labels.AlertName, s.name)
-	} else {
+		o.common = labels.FromStrings(labels.AlertName, s.name)
+		return o
+	}
+	b := labels.NewBuilder(labels.EmptyLabels())
+	o.rename = func(ls labels.Labels) labels.Labels {
+		b.Reset(ls)
 		b.Set(commonmodel.MetricNameLabel, s.name)
 		s.labels.Range(func(l labels.Label) { b.Set(l.Name, l.Value) })
+		return b.Labels()
 	}
-	return &output{store: w, common: b.Labels(), series: map[string]*written{}}
+	o.common = o.rename(labels.EmptyLabels())
+	return o
 }
 
-// write stores a result at t, Unix milliseconds, and ends the series of the result before that it lacks. Label sets
-// must be distinct. If the storage refuses some of it, the rest is stored and the error tells the first reason; on
-// any other error nothing counts as written.
-func (o *output) write(ctx context.Context, t int64, v model.Vector) error {
+// write stores a result at t, Unix milliseconds, and ends the series of the result before that it lacks. It returns
+// how many samples the result has. A result with more than limit series, if that is not 0, or with one twice, is none.
+// If the storage refuses some of it, the rest is stored and the error tells the first reason; on any other error
+// nothing counts as written.
+func (o *output) write(ctx context.Context, t int64, v model.Vector, limit int) (samples int, err error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	if err := o.gather(v, limit); err != nil {
+		o.undo()
+		return 0, err
+	}
+	if len(o.cells) == 0 {
+		return 0, nil
+	}
+	refused, err := o.append(ctx, t, len(v))
+	if err != nil && len(refused) == 0 {
+		o.undo()
+		return len(v), fmt.Errorf("storing the result: %w", err)
+	}
+	for _, c := range o.cells {
+		if c.series.stored = true; c.series.round != o.round {
+			o.drop(c.series)
+		}
+	}
+	if err != nil {
+		return len(v), fmt.Errorf("%d of %d samples were refused, the first: %w", len(refused), len(v), err)
+	}
+	return len(v), nil
+}
+
+// gather begins a round: it fills the cells.
+func (o *output) gather(v model.Vector, limit int) error {
 	o.round++
 	o.cells = o.cells[:0]
-	var buf [1024]byte
+	if len(o.inputs) > 2*len(o.series)+1024 {
+		clear(o.inputs)
+	}
 	for _, s := range v {
-		key := s.Labels.Bytes(buf[:])
-		w := o.series[string(key)]
-		if w == nil {
-			w = &written{labels: s.Labels}
-			o.series[string(key)] = w
+		w := o.find(s.Labels)
+		if w.round == o.round {
+			return errSameSeries
 		}
 		w.round = o.round
 		o.cells = append(o.cells, cell{w, s.V})
 	}
-	for _, w := range o.series {
-		if w.round != o.round {
-			o.cells = append(o.cells, cell{w, model.Stale})
+	if limit > 0 && len(v) > limit {
+		return fmt.Errorf("exceeded limit of %d with %d series", limit, len(v))
+	}
+	if len(o.series) > len(v) {
+		for _, w := range o.series {
+			if w.round != o.round {
+				o.cells = append(o.cells, cell{w, model.Stale})
+			}
 		}
-	}
-	if len(o.cells) == 0 {
-		return nil
-	}
-	refused, err := o.append(ctx, t, len(v))
-	failed := err != nil && len(refused) == 0
-	for key, w := range o.series {
-		switch {
-		case failed && w.stored || w.round == o.round && !failed:
-			w.stored = true
-		default:
-			delete(o.series, key)
-		}
-	}
-	switch {
-	case failed:
-		return fmt.Errorf("storing the result: %w", err)
-	case err != nil:
-		return fmt.Errorf("%d of %d samples were refused, the first: %w", len(refused), len(v), err)
 	}
 	return nil
+}
+
+// find returns the series that an element of a result with these labels belongs to, making it if there is none.
+func (o *output) find(ls labels.Labels) *written {
+	var buf [1024]byte
+	in := ls.Bytes(buf[:])
+	if o.rename == nil {
+		return o.get(in, ls)
+	}
+	w := o.inputs[string(in)]
+	if w == nil || w.ended {
+		out := o.rename(ls)
+		w = o.get(out.Bytes(nil), out)
+		o.inputs[string(in)] = w
+	}
+	return w
+}
+
+func (o *output) get(key []byte, ls labels.Labels) *written {
+	w := o.series[string(key)]
+	if w == nil {
+		w = &written{labels: ls, key: string(key)}
+		o.series[w.key] = w
+	}
+	return w
+}
+
+func (o *output) drop(w *written) {
+	delete(o.series, w.key)
+	w.ended = true
+}
+
+// undo forgets what the write in progress was the first to have.
+func (o *output) undo() {
+	for _, c := range o.cells {
+		if !c.series.stored {
+			o.drop(c.series)
+		}
+	}
 }
 
 // append stores the row, whose first n cells are results. The storage takes a row as a whole or not at all; where it
@@ -201,7 +264,8 @@ func (o *output) open() error {
 func (o *output) has(key string) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.series[key] != nil
+	w := o.series[key]
+	return w != nil && w.stored
 }
 
 // end closes the output and returns the series of its last result.
@@ -214,6 +278,7 @@ func (o *output) end() []ended {
 		out = append(out, ended{w.labels, key})
 	}
 	clear(o.series)
+	clear(o.inputs)
 	return out
 }
 
