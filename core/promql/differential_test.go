@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 var (
@@ -106,6 +107,7 @@ func randomCase(r *rand.Rand) queryCase {
 type both struct {
 	ours   *Engine
 	theirs *upstream.Engine
+	stored storage.Queryable // what ours reads, if not the data itself
 }
 
 func newBoth(t testing.TB, delayed bool) both {
@@ -114,7 +116,7 @@ func newBoth(t testing.TB, delayed bool) both {
 		EnableDelayedNameRemoval: delayed, NoStepSubqueryIntervalFn: func(int64) int64 { return 60_000 }, Parser: parser.NewParser(syntax),
 	})
 	t.Cleanup(func() { theirs.Close() })
-	return both{New(Options{Syntax: syntax, DelayedNames: delayed}), theirs}
+	return both{ours: New(Options{Syntax: syntax, DelayedNames: delayed}), theirs: theirs}
 }
 
 // outcome is a result in a form that compares.
@@ -185,10 +187,14 @@ func placed(expr string, remarks []string) []string {
 func (b both) runOurs(data memory, c queryCase) (o outcome) {
 	var res *Result
 	var err error
+	from := storage.Queryable(data)
+	if b.stored != nil {
+		from = b.stored
+	}
 	if c.step == 0 {
-		res, err = b.ours.Instant(context.Background(), data, c.expr, c.start, QueryOptions{Lookback: c.lookback})
+		res, err = b.ours.Instant(context.Background(), from, c.expr, c.start, QueryOptions{Lookback: c.lookback})
 	} else {
-		res, err = b.ours.Range(context.Background(), data, c.expr, c.start, c.end, c.step, QueryOptions{Lookback: c.lookback})
+		res, err = b.ours.Range(context.Background(), from, c.expr, c.start, c.end, c.step, QueryOptions{Lookback: c.lookback})
 	}
 	if err != nil {
 		return outcome{err: err.Error()}

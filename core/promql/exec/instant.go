@@ -69,6 +69,7 @@ func (op *instantScan) plan(times []int64) *instantPlan {
 func (op *instantScan) run(q *query, out sink) error {
 	src := op.sel.src
 	plans := make([]*instantPlan, len(src.groups))
+	defer func() { q.release(op.ref.N * made(plans)) }()
 	col, err := q.column(op.ref.N)
 	if err != nil {
 		return err
@@ -83,6 +84,9 @@ func (op *instantScan) run(q *query, out sink) error {
 		g := src.groups[r.group]
 		p := plans[r.group]
 		if p == nil {
+			if err := q.charge(op.ref.N); err != nil {
+				return err
+			}
 			p = op.plan(g.Times())
 			plans[r.group] = p
 		}

@@ -62,6 +62,8 @@ type groupPlan struct {
 	sparse  *fn.Window
 }
 
+const planCells = 6 // charged for each step of a group's plan: bounds, and what rates need
+
 func (op *windowScan) run(q *query, out sink) error {
 	src, err := op.rows.source(q)
 	if err != nil {
@@ -80,6 +82,7 @@ func (op *windowScan) run(q *query, out sink) error {
 	defer buf.close()
 	suspect := op.valid != nil && slices.ContainsFunc(args[0], func(x float64) bool { return op.valid(x) != nil })
 	plans := make([]*groupPlan, len(src.groups))
+	defer func() { q.release(op.eval.N * planCells * made(plans)) }()
 	var scratch, resets []int32
 	var named string // the last metric remarked on
 	for n, r := range src.refs {
@@ -89,6 +92,9 @@ func (op *windowScan) run(q *query, out sink) error {
 		g := src.groups[r.group]
 		p := plans[r.group]
 		if p == nil {
+			if err := q.charge(op.eval.N * planCells); err != nil {
+				return err
+			}
 			p = &groupPlan{}
 			p.lo, p.hi = fn.Span(g.Times(), op.ref, op.width)
 			plans[r.group] = p
@@ -123,6 +129,16 @@ func (op *windowScan) run(q *query, out sink) error {
 		}
 	}
 	return nil
+}
+
+// made returns how many plans there are.
+func made[T any](plans []*T) (n int) {
+	for _, p := range plans {
+		if p != nil {
+			n++
+		}
+	}
+	return n
 }
 
 // window returns the plan for a series that has the values of in in the rows from first on, and these values without
@@ -194,6 +210,9 @@ type subquery struct {
 func (s *subquery) source(q *query) (*source, error) {
 	if s.grid.N == 0 {
 		return &source{}, nil
+	}
+	if err := q.charge(s.grid.N); err != nil { // for the times of the steps
+		return nil, err
 	}
 	m, err := collect(q, s.of)
 	if err != nil {
