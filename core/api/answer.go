@@ -41,6 +41,17 @@ func (s *stream) flush(min int) {
 	s.b = s.b[:0]
 }
 
+// newStream begins an answer. done must be called at its end.
+func newStream(w http.ResponseWriter) (s *stream, done func()) {
+	w.Header().Set("Content-Type", "application/json")
+	buf := buffers.Get().(*[]byte)
+	s = &stream{w: w, b: (*buf)[:0]}
+	return s, func() {
+		*buf = s.b[:0]
+		buffers.Put(buf)
+	}
+}
+
 // writeAnswer sends a result. An error before the first piece is still answered as one; after it the client is gone.
 func writeAnswer(w http.ResponseWriter, a answer) error {
 	var stats []byte
@@ -50,13 +61,8 @@ func writeAnswer(w http.ResponseWriter, a answer) error {
 			return err
 		}
 	}
-	buf := buffers.Get().(*[]byte)
-	s := &stream{w: w, b: (*buf)[:0]}
-	defer func() {
-		*buf = s.b[:0]
-		buffers.Put(buf)
-	}()
-	w.Header().Set("Content-Type", "application/json")
+	s, done := newStream(w)
+	defer done()
 	s.b = append(s.b, `{"status":"success","data":{"resultType":"`...)
 	s.b = append(s.b, a.value.Type()...)
 	s.b = append(s.b, `","result":`...)
@@ -68,6 +74,29 @@ func writeAnswer(w http.ResponseWriter, a answer) error {
 	s.b = append(s.b, '}')
 	s.b = appendRemarks(s.b, "warnings", a.warnings)
 	s.b = appendRemarks(s.b, "infos", a.infos)
+	s.b = append(s.b, '}')
+	s.flush(0)
+	return s.err
+}
+
+// writeList sends a list, of which one appends an element, cut to the first limit elements; 0 is no limit.
+func writeList[T any](w http.ResponseWriter, list []T, limit int, one func([]byte, T) []byte) error {
+	var warnings []string
+	if limit > 0 && len(list) > limit {
+		list, warnings = list[:limit], []string{truncated}
+	}
+	s, done := newStream(w)
+	defer done()
+	s.b = append(s.b, `{"status":"success","data":[`...)
+	for i, e := range list {
+		if i > 0 {
+			s.b = append(s.b, ',')
+		}
+		s.b = one(s.b, e)
+		s.flush(flushAt)
+	}
+	s.b = append(s.b, ']')
+	s.b = appendRemarks(s.b, "warnings", warnings)
 	s.b = append(s.b, '}')
 	s.flush(0)
 	return s.err

@@ -207,6 +207,7 @@ func TestBadFormsAreRefused(t *testing.T) {
 		{"a body that is too large", http.MethodPost, "/api/v1/format_query", form, "query=" + strings.Repeat("a", 200), 413, "larger than 100 bytes"},
 		{"a body of another kind", http.MethodPost, "/api/v1/format_query", "application/json", `{"query":"up"}`, 400, `no expression found`},
 		{"parameters in the URL of a POST", http.MethodPost, "/api/v1/format_query?query=up", form, "", 200, `"up"`},
+		{"a step below a millisecond", http.MethodGet, "/api/v1/query_range?query=up&start=1&end=1&step=0.0001", "", "", 400, `invalid parameter \"step\": query resolution step widths below 1ms`},
 		{"a body in parts", http.MethodPost, "/api/v1/format_query", "multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=\"query\"\r\n\r\nup\r\n--b--\r\n", 200, `"up"`},
 		{"a part with a broken header", http.MethodPost, "/api/v1/format_query", "multipart/form-data; boundary=b", "--b\r\nbroken\r\n\r\nup\r\n--b--", 400, `error parsing form values`},
 	} {

@@ -75,8 +75,5 @@ func (h *handler) names(c echo.Context, find func(context.Context, storage.Queri
 	}
 	all := slices.AppendSeq(make([]string, 0, len(found)), maps.Keys(found))
 	slices.Sort(all)
-	if limit > 0 && len(all) > limit {
-		return respond(c, all[:limit], truncated)
-	}
-	return respond(c, all)
+	return writeList(c.Response(), all, limit, appendString)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -68,6 +69,9 @@ func (h *handler) queryRange(c echo.Context) error {
 	}
 	if step <= 0 {
 		return badParam("step", errors.New("zero or negative query resolution step widths are not accepted. Try a positive integer"))
+	}
+	if step < time.Millisecond {
+		return badParam("step", errors.New("query resolution step widths below 1ms are not accepted"))
 	}
 	if end.Sub(start)/step > maxPoints {
 		return bad("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")

@@ -79,18 +79,17 @@ func (e *plainError) Error() string { return e.text }
 
 func plain(code int, text string) error { return &plainError{code, text} }
 
-// envelope is what every answer of the API looks like.
+// envelope is what every answer of the API looks like; those to queries and lists may have warnings, too.
 type envelope struct {
 	Status    string    `json:"status"`
 	Data      any       `json:"data,omitempty"`
 	ErrorType errorType `json:"errorType,omitempty"`
 	Error     string    `json:"error,omitempty"`
-	Warnings  []string  `json:"warnings,omitempty"`
 }
 
-// respond answers success with data and warnings.
-func respond(c echo.Context, data any, warnings ...string) error {
-	return writeJSON(c, http.StatusOK, envelope{Status: "success", Data: data, Warnings: warnings})
+// respond answers success with data. What may be large is streamed instead: see writeAnswer and writeList.
+func respond(c echo.Context, data any) error {
+	return writeJSON(c, http.StatusOK, envelope{Status: "success", Data: data})
 }
 
 func writeJSON(c echo.Context, code int, e envelope) error {

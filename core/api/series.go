@@ -43,8 +43,5 @@ func (h *handler) series(c echo.Context) error {
 	}
 	slices.SortFunc(all, labels.Compare)
 	all = slices.CompactFunc(all, labels.Equal)
-	if limit > 0 && len(all) > limit {
-		return respond(c, all[:limit], truncated)
-	}
-	return respond(c, all)
+	return writeList(c.Response(), all, limit, appendLabels)
 }
