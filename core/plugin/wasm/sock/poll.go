@@ -104,11 +104,12 @@ func (p *poll) clocks() (errno uint32) {
 				errno = e
 				return
 			}
-			if !p.timed || at.Before(p.deadline) {
+			// The moment, on the guest's clock, replaces what the subscription says, for collect.
+			since := max(0, at.Sub(p.n.start))
+			if at = p.n.start.Add(since); !p.timed || at.Before(p.deadline) {
 				p.timed, p.deadline = true, at
 			}
-			// The moment replaces the subscription's span, for collect.
-			le.PutUint64(sub[24:], uint64(at.Sub(p.n.start)))
+			le.PutUint64(sub[24:], uint64(since))
 			le.PutUint16(sub[40:], flagAbsolute)
 			le.PutUint32(sub[16:], clockMonotonic)
 		case eventRead, eventWrite:

@@ -423,6 +423,31 @@ func TestTheEndOfTheCallEndsEveryWait(t *testing.T) {
 	}()
 }
 
+func TestClocksOfAllKinds(t *testing.T) {
+	n := started(t, Config{})
+	for _, tt := range []struct {
+		name            string
+		clock, absolute uint16
+		ns              uint64
+	}{
+		{"a span", clockMonotonic, 0, 1000},
+		{"no span", clockRealtime, 0, 0},
+		{"a moment of the monotonic clock", clockMonotonic, 1, uint64(n.Nanotime()) + 1000},
+		{"a moment of the monotonic clock that is over", clockMonotonic, 1, 0},
+		{"a moment", clockRealtime, 1, uint64(time.Now().UnixNano()) + 1000},
+		{"a moment before the guest began", clockRealtime, 1, 1},
+	} {
+		mem := wazerotest.NewFixedMemory(wazerotest.PageSize)
+		binary.LittleEndian.PutUint16(mem.Bytes[16:], tt.clock)
+		binary.LittleEndian.PutUint64(mem.Bytes[24:], tt.ns)
+		binary.LittleEndian.PutUint16(mem.Bytes[40:], tt.absolute)
+		errno := n.Poll(mem, 0, 1024, 1, 512)
+		if ready, _ := mem.ReadUint32Le(512); errno != 0 || ready != 1 {
+			t.Errorf("%s: %d, %d ready", tt.name, errno, ready)
+		}
+	}
+}
+
 func TestPollRefusesNonsense(t *testing.T) {
 	n := started(t, Config{})
 	mem := wazerotest.NewFixedMemory(wazerotest.PageSize)
@@ -434,4 +459,32 @@ func TestPollRefusesNonsense(t *testing.T) {
 			t.Errorf("%s: %d, want %d", name, errno, tt.want)
 		}
 	}
+}
+
+func FuzzPoll(f *testing.F) {
+	clock := make([]byte, subscriptionSize)
+	f.Add(clock, uint32(0), uint32(1024), uint32(1), uint32(512))
+	f.Add(append(clock, clock...), uint32(0), uint32(16), uint32(2), uint32(40)) // events over subscriptions
+	f.Add(clock, uint32(65500), uint32(1<<31), uint32(1<<30), uint32(1<<32-1))
+	f.Fuzz(func(t *testing.T, subs []byte, in, out, count, events uint32) {
+		n := New(Config{})
+		defer n.Close()
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel() // nothing is waited for
+		n.Begin(ctx, Rules{})
+		mem := wazerotest.NewFixedMemory(wazerotest.PageSize)
+		copy(mem.Bytes, subs)
+		defer func() {
+			if r := recover(); r != nil {
+				if _, ok := r.(*sys.ExitError); !ok {
+					panic(r)
+				}
+			}
+		}()
+		if errno := n.Poll(mem, in, out, count, events); errno == 0 {
+			if ready, ok := mem.ReadUint32Le(events); !ok || ready == 0 || ready > count {
+				t.Errorf("%d of %d are ready", ready, count)
+			}
+		}
+	})
 }
