@@ -92,14 +92,14 @@ type Manager struct {
 type env struct {
 	Options
 	metrics *metrics
-	owned   func(key string) bool // whether a rule in force has the series in its last result
+	outputs func() []*output // of all rules in force
 }
 
 // NewManager returns a Manager without rules; ApplyConfig gives it some and Run evaluates them.
 func NewManager(o Options) *Manager {
 	m := &Manager{env: &env{Options: o.withDefaults()}}
 	m.env.metrics = newMetrics(m, o.Registerer)
-	m.env.owned = m.owned
+	m.env.outputs = m.outputs
 	return m
 }
 
@@ -153,15 +153,19 @@ func (m *Manager) ApplyConfig(cfg *config.Config) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.mu.groups, m.mu.loaded = groups, true
-	if run == nil || m.mu.stopped {
-		return nil
-	}
-	for _, g := range fresh {
-		m.start(run, g)
+	active := run != nil && !m.mu.stopped
+	if active {
+		for _, g := range fresh {
+			m.start(run, g)
+		}
 	}
 	for _, g := range going {
-		if groups[g.spec.key] == nil {
+		switch {
+		case groups[g.spec.key] != nil: // has taken over what g held
+		case active:
 			m.running.Go(func() { g.retire(run) })
+		default:
+			g.close()
 		}
 	}
 	return nil
@@ -209,14 +213,12 @@ func (m *Manager) sorted() []*group {
 	return groups
 }
 
-// owned tells whether a rule in force has written the series at its last evaluation.
-func (m *Manager) owned(key string) bool {
+// outputs returns those of all rules in force.
+func (m *Manager) outputs() (out []*output) {
 	for _, g := range m.sorted() {
 		for _, r := range g.rules {
-			if r.out.has(key) {
-				return true
-			}
+			out = append(out, r.out)
 		}
 	}
-	return false
+	return out
 }

@@ -150,7 +150,7 @@ func TestAStorageThatIsFullLosesNoState(t *testing.T) {
 		if r.Health != HealthBad || !strings.Contains(r.LastError, "disk is full") {
 			t.Errorf("got %+v", r)
 		}
-		if !m.owned(string(labels.FromStrings("__name__", "r", "x", "1").Bytes(nil))) {
+		if !m.outputs()[0].has(string(labels.FromStrings("__name__", "r", "x", "1").Bytes(nil))) {
 			t.Error("the series is forgotten: it would get no staleness marker")
 		}
 		store.mu.Lock()

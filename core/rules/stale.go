@@ -3,6 +3,7 @@ package rules
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	commonmodel "github.com/prometheus/common/model"
@@ -48,9 +49,10 @@ func (g *group) markStale(ctx context.Context, t time.Time, series []ended) []en
 		return nil
 	}
 	newer, err := g.newer(ctx, t, series)
+	outputs := g.env.outputs()
 	var batch []model.Series
 	for _, s := range series {
-		if !newer[s.key] && !g.env.owned(s.key) {
+		if !newer[s.key] && !slices.ContainsFunc(outputs, func(o *output) bool { return o.has(s.key) }) {
 			batch = append(batch, model.Series{Labels: s.labels, Samples: []model.Sample{{T: t.UnixMilli(), V: model.Stale}}})
 		}
 	}
