@@ -84,19 +84,22 @@ func (c queryCase) String() string {
 }
 
 func randomCase(r *rand.Rand) queryCase {
-	q := randomQuery{r, r.IntN(3) == 0}
+	q := randomQuery{Rand: r, instant: r.IntN(3) == 0}
 	c := queryCase{lookback: []time.Duration{5 * time.Minute, time.Minute, 17 * time.Second}[r.IntN(3)]}
 	at := time.UnixMilli(dataStart + r.Int64N(dataSpan))
 	c.start, c.end = at, at
 	if !q.instant {
 		c.step = []time.Duration{time.Second, 15 * time.Second, 37 * time.Second, time.Minute, 5 * time.Minute}[r.IntN(5)]
-		c.end = at.Add(c.step * time.Duration(1+r.IntN(40)))
+		c.end = at.Add(c.step*time.Duration(1+r.IntN(40)) + time.Duration(r.IntN(3))*time.Second)
+		if r.IntN(100) == 0 {
+			c.end = at.Add(-time.Second)
+		}
 	}
 	switch {
 	case r.IntN(12) == 0:
 		c.expr = q.scalar(3)
 	case q.instant && r.IntN(12) == 0:
-		c.expr = q.rangeVector(2)
+		c.expr = q.rangeVector(2, false)
 	default:
 		c.expr = strings.TrimSpace(q.vector(1+r.IntN(4), false))
 	}

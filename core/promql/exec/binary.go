@@ -40,9 +40,6 @@ func (op *join) matrix(q *query) (*matrix, error) {
 	if err != nil {
 		return nil, err
 	}
-	if op.Op == parser.TRIM_LOWER || op.Op == parser.TRIM_UPPER {
-		return op.trim(q, l, r)
-	}
 	op.many, op.one = l, r
 	if op.Matching.Card == parser.CardOneToMany {
 		op.many, op.one = r, l
@@ -53,7 +50,7 @@ func (op *join) matrix(q *query) (*matrix, error) {
 	op.made = map[[2]int]series{}
 	op.dropName = op.Bool && !q.delayed
 	var out *matrix
-	if ones, ok := op.unique(len(m.known)); ok {
+	if ones, ok := op.unique(len(m.known)); ok && !fn.OfHistograms(op.Op) {
 		out, err = op.byColumn(q, ones)
 	} else {
 		out, err = op.byStep(q, len(m.known))
@@ -193,10 +190,7 @@ var (
 	errSameGroupLabel = errors.New("multiple matches for labels: grouping labels must ensure unique matches")
 )
 
-// trim is an operator of native histograms on numbers: it has no result, and says so where both sides are present.
-func (op *join) trim(q *query, l, r *matrix) (*matrix, error) {
-	if len(l.series) > 0 && len(r.series) > 0 {
-		q.annotate(annotations.NewIncompatibleTypesInBinOpInfo("float", parser.ItemTypeStr[op.Op], "float", op.Pos()))
-	}
-	return &matrix{}, nil
+// remarkTrim says that an operator of native histograms was used on floats.
+func remarkTrim(q *query, b *plan.Binary) {
+	q.annotate(annotations.NewIncompatibleTypesInBinOpInfo("float", parser.ItemTypeStr[b.Op], "float", b.Pos()))
 }

@@ -81,7 +81,7 @@ func (b builder) binary(n *plan.Binary) (operator, error) {
 		if err != nil {
 			return nil, err
 		}
-		return withScalar(n, of, s, lt == parser.ValueTypeScalar), nil
+		return withScalar(b.q, n, of, s, lt == parser.ValueTypeScalar), nil
 	}
 	l, err := b.vector(n.LHS)
 	if err != nil {

@@ -104,6 +104,10 @@ func (s *stepJoin) pair(k, sig int, x, y float64, to int) error {
 	if s.Matching.Card == parser.CardOneToMany {
 		x, y = y, x
 	}
+	if fn.OfHistograms(s.Op) {
+		remarkTrim(s.q, s.Binary)
+		return nil
+	}
 	v, keep := fn.Binary(s.Op, x, y)
 	if s.Bool {
 		v, keep = fn.Truth(keep), true

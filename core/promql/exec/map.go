@@ -75,7 +75,15 @@ func stamped(of operator, g plan.Grid) operator {
 
 // withScalar is an operator on a vector and a scalar; swapped if the scalar is on the left. A comparison keeps the
 // vector's value.
-func withScalar(b *plan.Binary, of operator, s scalar, swapped bool) operator {
+func withScalar(q *query, b *plan.Binary, of operator, s scalar, swapped bool) operator {
+	if fn.OfHistograms(b.Op) {
+		return &mapped{of: of, args: []scalar{s}, f: func(col []float64, _ [][]float64) {
+			if !empty(col) {
+				remarkTrim(q, b)
+				fill(col, storage.Absent)
+			}
+		}}
+	}
 	f := func(col []float64, args [][]float64) { elementwise(b.Op, b.Bool, swapped, col, args[0]) }
 	if b.Bool || fn.Arithmetic(b.Op) {
 		return renamed(of, []scalar{s}, f)

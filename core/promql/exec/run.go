@@ -87,6 +87,9 @@ func caught(err *error) {
 
 // root makes the evaluation of the whole expression.
 func (b builder) root(n plan.Node, instant bool, res *Result) (func() (model.Value, error), error) {
+	if b.grid.N == 0 {
+		return func() (model.Value, error) { return model.Matrix{}, nil }, nil
+	}
 	switch n.Type() {
 	case parser.ValueTypeString:
 		if inv, ok := n.(*plan.Invariant); ok {

@@ -2,6 +2,7 @@ package fn
 
 import (
 	"math"
+	"strconv"
 
 	"github.com/prometheus/prometheus/promql/parser"
 )
@@ -37,8 +38,11 @@ func Binary(op parser.ItemType, l, r float64) (v float64, keep bool) {
 	case parser.LTE:
 		return l, l <= r
 	}
-	panic(Error("operator " + op.String() + " not allowed for operations between Vectors"))
+	panic(Error("operator " + strconv.Quote(op.String()) + " not allowed for Scalar operations"))
 }
+
+// OfHistograms tells whether an operator has no result on floats: it trims native histograms.
+func OfHistograms(op parser.ItemType) bool { return op == parser.TRIM_LOWER || op == parser.TRIM_UPPER }
 
 // Arithmetic tells whether an operator makes another quantity of its operands, so that the name no longer fits.
 func Arithmetic(op parser.ItemType) bool {

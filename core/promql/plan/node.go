@@ -95,9 +95,8 @@ func (r *Range) Grid(g Grid, defaultStep int64) Grid {
 	if g.N == 0 {
 		return Grid{Start: g.Start, Step: step}
 	}
-	first, _ := r.Times(g).Bounds()
-	last := first + g.End() - g.Start // also with the @ modifier: upstream goes on although nothing looks there
-	open := first - r.Width           // not part of the window
+	first, last := r.Times(g).Bounds()
+	open := first - r.Width // not part of the window
 	start := step * (open / step)
 	if start <= open {
 		start += step
