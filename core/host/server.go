@@ -32,6 +32,8 @@ func (h *Host) handler() (http.Handler, error) {
 		Config:      func() string { return h.Config().TOML() },
 		Flags:       h.opts.Flags,
 		Runtime:     h.runtime,
+		Head:        h.head,
+		Listen:      h.listener.Addr().String(),
 		Plugins:     func() any { return h.plugins.List() },
 		ExternalURL: h.external,
 		RoutePrefix: cfg.Server.RoutePrefix,
@@ -55,6 +57,12 @@ func (h *Host) handler() (http.Handler, error) {
 		o.UI = ui
 	}
 	return api.New(o)
+}
+
+// head tells what the database has in memory.
+func (h *Host) head() api.HeadStats {
+	s := h.db.Stats().Head
+	return api.HeadStats{NumSeries: uint64(s.Series), MinTime: s.MinTime, MaxTime: s.MaxTime}
 }
 
 func (h *Host) runtime() api.Runtime {
