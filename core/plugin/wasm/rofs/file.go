@@ -6,21 +6,20 @@ import (
 	"io/fs"
 	"os"
 	"path"
-	"syscall"
 
 	wsys "github.com/tetratelabs/wazero/experimental/sys"
 	"github.com/tetratelabs/wazero/sys"
 )
 
 // openReal opens a file or folder of a granted path. Pipes, devices and sockets are refused: opening one may do something
-// and reading it may never end. O_NONBLOCK keeps the opening itself from waiting for the other end of a pipe.
+// and reading it may never end.
 func (f *FS) openReal(at place, flag wsys.Oflag) (wsys.File, wsys.Errno, error) {
 	if flag&wsys.O_NOFOLLOW != 0 {
 		if fi, err := at.root.Lstat(at.name); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
 			return nil, wsys.ELOOP, nil
 		}
 	}
-	h, err := at.root.OpenFile(at.name, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	h, err := f.openBeneath(at.root, at.name)
 	if err != nil {
 		return nil, 0, err
 	}

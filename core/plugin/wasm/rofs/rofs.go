@@ -9,6 +9,7 @@
 package rofs
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -41,12 +42,14 @@ type FS struct {
 	c     Config
 	roots map[string]*root // by granted path, opened when needed
 	open  int
+	slow  bool // os.Root has to do what the kernel can't
 }
 
 // root is a granted path: a folder, or one file of a folder.
 type root struct {
 	*os.Root
-	file string // name of the only file to be seen; empty for a folder
+	dir  *os.File // the same folder
+	file string   // name of the only file to be seen; empty for a folder
 }
 
 // New returns a file system; Close releases it.
@@ -61,7 +64,7 @@ func New(c Config) *FS {
 func (f *FS) Close() error {
 	var first error
 	for at, r := range f.roots {
-		if err := r.Close(); err != nil && first == nil {
+		if err := errors.Join(r.dir.Close(), r.Close()); err != nil && first == nil {
 			first = err
 		}
 		delete(f.roots, at)
@@ -165,6 +168,10 @@ func openRoot(p string) (*root, error) {
 		p = path.Dir(p)
 	}
 	if r.Root, err = os.OpenRoot(p); err != nil {
+		return nil, err
+	}
+	if r.dir, err = r.Open("."); err != nil {
+		r.Root.Close()
 		return nil, err
 	}
 	return r, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -86,12 +87,19 @@ func must(t *testing.T, err error) {
 }
 
 func TestOnlyWhatIsGrantedIsSeen(t *testing.T) {
+	for name, slow := range map[string]bool{"resolved by the kernel": false, "resolved by os.Root": true} {
+		t.Run(name, func(t *testing.T) { testOnlyWhatIsGrantedIsSeen(t, slow) })
+	}
+}
+
+func testOnlyWhatIsGrantedIsSeen(t *testing.T, slow bool) {
 	dir := world(t)
 	var refused []string
 	f := New(Config{
 		Paths:   []string{dir + "/granted", dir + "/other", dir + "/single", dir + "/absent"},
 		Refused: func(p string) { refused = append(refused, strings.TrimPrefix(p, dir)) },
 	})
+	f.slow = slow
 	t.Cleanup(func() { must(t, f.Close()) })
 	for _, tt := range []struct {
 		name, path, text string
@@ -253,8 +261,9 @@ func TestProc(t *testing.T) {
 	}
 	t.Setenv("HEARTH_TEST_SECRET", "visible")
 	// The same rules hold wherever a procfs can be reached: here by its own name and as a part of everything.
-	for _, grant := range []string{"/proc", "/"} {
-		f := New(Config{Paths: []string{grant}})
+	for grant, slow := range map[string]bool{"/proc": false, "/": false, "/proc/": true} {
+		f := New(Config{Paths: []string{path.Clean(grant)}})
+		f.slow = slow
 		for _, p := range []string{
 			"/proc/self/environ", "/proc/self/root/etc/passwd", "/proc/self/cwd/rofs.go", "/proc/self/exe", "/proc/self/fd/0", "/proc/self/mem", "/proc/self/maps",
 			"/proc/self/cmdline", "/proc/self/auxv", "/proc/self/ns/net", "/proc/self/smaps", "/proc/self/map_files", "/proc/thread-self/environ",
