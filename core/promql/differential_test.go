@@ -85,8 +85,11 @@ func (c queryCase) String() string {
 
 func randomCase(r *rand.Rand) queryCase {
 	q := randomQuery{Rand: r, instant: r.IntN(3) == 0}
-	c := queryCase{lookback: []time.Duration{5 * time.Minute, time.Minute, 17 * time.Second}[r.IntN(3)]}
+	c := queryCase{lookback: []time.Duration{5 * time.Minute, time.Minute, 15 * time.Second}[r.IntN(3)]}
 	at := time.UnixMilli(dataStart + r.Int64N(dataSpan))
+	if r.IntN(2) == 0 { // so that samples lie on the bounds of windows
+		at = at.Truncate(15 * time.Second)
+	}
 	c.start, c.end = at, at
 	if !q.instant {
 		c.step = []time.Duration{time.Second, 15 * time.Second, 37 * time.Second, time.Minute, 5 * time.Minute}[r.IntN(5)]

@@ -69,7 +69,7 @@ func randomTimes(r *rand.Rand) []int64 {
 	step := []int64{5_000, 15_000, 30_000, 60_000}[r.IntN(4)]
 	irregular, gaps := r.IntN(2) == 0, r.IntN(2) == 0
 	var out []int64
-	for t := dataStart + r.Int64N(step); t < dataStart+dataSpan; t += step {
+	for t := dataStart + r.Int64N(step)*r.Int64N(2); t < dataStart+dataSpan; t += step {
 		if gaps && r.IntN(20) == 0 {
 			t += r.Int64N(10) * step
 		}
