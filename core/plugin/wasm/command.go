@@ -48,8 +48,7 @@ func (i *instance) runCommand(ctx context.Context, r Request) ([]byte, error) {
 	if code == 0 {
 		return out.Bytes(), nil
 	}
-	i.log.err.flush()
-	message := i.log.lastLine()
+	message := i.log.lastWords()
 	if message == "" {
 		message = fmt.Sprintf("exit code %d, and nothing on standard error that says why", code)
 	}

@@ -14,7 +14,6 @@ import (
 const (
 	maxLogCall  = 64 << 10 // bytes of log a call, as the ABI has it
 	maxLogLine  = 4 << 10  // bytes of one line
-	maxLast     = 4 << 10  // bytes of standard error that are kept for the message of a fault
 	logBurst    = 200      // lines of a pool at once,
 	logEvery    = time.Second / 5
 	logReport   = time.Minute // between two lines about lines that were dropped
@@ -32,9 +31,8 @@ type guestLog struct {
 	dropped int    // lines
 	out     writer // standard output
 	err     writer // standard error
-	trace   bool   // a Go guest has panicked: the rest is its stack
-	last    []byte // the beginning of standard error in this call
-	recent  []byte // its last line
+	recent  []byte // the last line of standard error in this call
+	reason  []byte // the line that says why the guest breaks off; what comes after it is its stack
 }
 
 func newGuestLog(logger *slog.Logger, rate *lineRate) *guestLog {
@@ -46,7 +44,7 @@ func newGuestLog(logger *slog.Logger, rate *lineRate) *guestLog {
 
 // begin starts a call.
 func (l *guestLog) begin() {
-	l.left, l.dropped, l.trace, l.last, l.recent = maxLogCall, 0, false, l.last[:0], l.recent[:0]
+	l.left, l.dropped, l.recent, l.reason = maxLogCall, 0, l.recent[:0], l.reason[:0]
 }
 
 // end writes unfinished lines and says how many were dropped.
@@ -97,23 +95,20 @@ func printable(text []byte) string {
 	return string(b) + cut
 }
 
-// lastWords returns what the guest has said on standard error before it ended: of a Go guest the reason for its panic.
+// lastWords returns the reason the guest gave on standard error before it broke off, or else what it said last.
 func (l *guestLog) lastWords() string {
-	first := ""
-	for line := range strings.Lines(string(l.last)) {
-		line = strings.TrimSpace(line)
-		if isPanic(line) || strings.HasPrefix(line, "runtime: out of memory") {
-			return printable([]byte(line))
-		}
-		if first == "" {
-			first = line
-		}
+	l.err.flush()
+	if len(l.reason) > 0 {
+		return printable(l.reason)
 	}
-	return printable([]byte(first))
+	return printable(l.recent)
 }
 
-// lastLine returns the last line of standard error, of what is kept of it.
-func (l *guestLog) lastLine() string { return printable(l.recent) }
+// isReason tells whether a line is what the runtimes of Go and Rust say before they print where they were.
+func isReason(line string) bool {
+	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") || strings.HasPrefix(line, "runtime: out of memory") ||
+		strings.HasPrefix(line, "thread ") && strings.Contains(line, " panicked at ")
+}
 
 // writer is standard output or error of a guest: each line is a line of the log.
 type writer struct {
@@ -126,9 +121,6 @@ type writer struct {
 // Write takes everything: a guest is not to fail because nobody reads what it says.
 func (w *writer) Write(p []byte) (int, error) {
 	n := len(p)
-	if w.keep {
-		w.l.last = append(w.l.last, p[:min(n, maxLast-len(w.l.last))]...)
-	}
 	for len(p) > 0 {
 		line, rest, whole := bytes.Cut(p, []byte("\n"))
 		w.partial = append(w.partial, line[:min(len(line), maxLogLine+1-min(len(w.partial), maxLogLine+1))]...)
@@ -149,17 +141,14 @@ func (w *writer) flush() {
 	level := w.level
 	if w.keep {
 		w.l.recent = append(w.l.recent[:0], line...)
-		if w.l.trace {
+		switch {
+		case len(w.l.reason) > 0:
 			level = slog.LevelDebug
+		case isReason(string(line)):
+			w.l.reason = append(w.l.reason, line...)
 		}
-		w.l.trace = w.l.trace || isPanic(string(line))
 	}
 	w.l.line(level, line)
-}
-
-// isPanic tells whether a line is what Go's runtime says before it prints the stacks of all goroutines.
-func isPanic(line string) bool {
-	return strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ")
 }
 
 // lineRate is a token bucket of log lines that all instances of a pool share.

@@ -171,6 +171,21 @@ func growBy(pages int32) reactor {
 	return reactor{collect: slices.Concat(asm.Const(pages), []byte{0x40, 0}, asm.Const(-1), []byte{0x46, 0x04, 0x40, 0x00, 0x0b}, answer(0, 0))}
 }
 
+func TestMemoryIsLimited(t *testing.T) {
+	w := newWorld(t)
+	// It says it may grow to 4 GiB; it may grow to its limit of 1 MiB.
+	p := w.pool(Source{Code: reactor{most: 65536, collect: growBy(15).collect}.module(), Memory: 16 * pageSize}, "{}")
+	if _, err := collect(p, time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.Memory(); n != 0 { // given up: more than four fifths of its limit is worn
+		t.Errorf("%d bytes in use", n)
+	}
+	p = w.pool(Source{Code: growBy(16).module(), Memory: 16 * pageSize}, "{}")
+	_, err := collect(p, time.Minute)
+	wantFault(t, err, Trap, "after it was refused more than 0 MiB of memory; 1 is its limit")
+}
+
 func TestTheMemoryBudget(t *testing.T) {
 	w := newWorld(t, func(o *Options) { o.Memory = 64 * pageSize })
 	a, b := w.reactor(growBy(30)), w.reactor(growBy(31))
