@@ -302,3 +302,61 @@ type brokenQuerier struct{ memoryQuerier }
 func (brokenQuerier) Select(context.Context, int64, int64, ...*labels.Matcher) ([]storage.Columns, error) {
 	return []storage.Columns{broken{damaged{steadyData(1)[0]}}}, nil
 }
+
+// wide is a query whose windows hold so many samples that they are computed in batches.
+func wide() (memory, queryCase) {
+	s := model.Series{Labels: labels.FromStrings("__name__", "x_total")}
+	for k := range int64(3000) {
+		s.Samples = append(s.Samples, model.Sample{T: dataStart + k*1000, V: float64(k%1000) / 3})
+	}
+	at := time.UnixMilli(dataStart)
+	return memory{newColumns([]model.Series{s})}, queryCase{"", at, at.Add(3000 * time.Second), time.Second, 0}
+}
+
+func TestWideWindowsAreComputedInBatches(t *testing.T) {
+	data, c := wide()
+	for _, c.expr = range []string{`rate(x_total[50m])`, `quantile_over_time(scalar(x_total) / 400, x_total[40m])`, `predict_linear(x_total[50m] offset 10s, time())`} {
+		if diff, lines, want, got := newBoth(t, false).compare(data, c); diff != "" || lines < 2000 || want+got != "" {
+			t.Errorf("%s: %d lines, %s", c.expr, lines, diff)
+		}
+	}
+}
+
+// ending is a storage that ends the query while it decodes a series.
+type ending struct {
+	memory
+	end func()
+}
+
+func (e ending) Querier(int64, int64) (storage.Querier, error) {
+	return endingQuerier{memoryQuerier{e.memory}, e.end}, nil
+}
+
+type endingQuerier struct {
+	memoryQuerier
+	end func()
+}
+
+func (q endingQuerier) Select(context.Context, int64, int64, ...*labels.Matcher) ([]storage.Columns, error) {
+	return []storage.Columns{endingColumns{q.memory[0], q.end}}, nil
+}
+
+type endingColumns struct {
+	*columns
+	end func()
+}
+
+func (c endingColumns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
+	c.end()
+	return c.columns.Values(i, lo, hi, dst)
+}
+
+func TestWideWindowsStopBetweenBatches(t *testing.T) {
+	data, c := wide()
+	ctx, cancel := context.WithCancel(t.Context())
+	e := New(Options{})
+	_, err := e.Range(ctx, ending{data, cancel}, `avg_over_time(x_total[50m])`, c.start, c.end, c.step, QueryOptions{})
+	if !errors.Is(err, ErrCanceled) {
+		t.Errorf("error %v", err)
+	}
+}

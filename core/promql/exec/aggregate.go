@@ -91,6 +91,9 @@ func quantile(a *plan.Aggregate, of operator, param scalar) operator {
 		m := &matrix{}
 		var buf []float64
 		for i, cols := range members {
+			if err := q.ctx.Err(); err != nil {
+				return nil, err
+			}
 			out, err := q.column(len(qs))
 			if err != nil {
 				return nil, err

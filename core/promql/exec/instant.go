@@ -1,8 +1,6 @@
 package exec
 
 import (
-	"math"
-
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
@@ -159,48 +157,4 @@ func (op *instantScan) at(p *instantPlan, k, first int, v []float64) float64 {
 		}
 	}
 	return storage.Absent
-}
-
-// scanBuffer is the memory a scan decodes into. It comes from the engine's pool and goes back there.
-type scanBuffer struct {
-	q   *query
-	buf *[]float64
-}
-
-// read decodes what there is of rows lo..hi-1 of series i of g, and returns the first row it did.
-func (b *scanBuffer) read(g storage.Columns, i, lo, hi int) (from int, v []float64, err error) {
-	first, last := g.Rows(i)
-	lo, hi = max(lo, first), min(hi, last)
-	if lo >= hi {
-		return lo, nil, nil
-	}
-	if n := hi - lo; b.buf == nil || n > cap(*b.buf) {
-		if err := b.grow(n); err != nil {
-			return lo, nil, err
-		}
-	}
-	v, err = g.Values(i, lo, hi, (*b.buf)[:0])
-	return lo, v, err
-}
-
-func (b *scanBuffer) grow(n int) error {
-	if n > math.MaxInt32 {
-		return ErrTooManySamples
-	}
-	b.close()
-	if err := b.q.charge(n); err != nil {
-		b.q.release(n)
-		return err
-	}
-	b.buf = b.q.pool.Get(n)
-	b.q.release(n - cap(*b.buf))
-	return nil
-}
-
-func (b *scanBuffer) close() {
-	if b.buf != nil {
-		b.q.release(cap(*b.buf))
-		b.q.pool.Put(b.buf)
-		b.buf = nil
-	}
 }

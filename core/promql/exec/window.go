@@ -7,10 +7,8 @@ import (
 	"github.com/prometheus/prometheus/promql/parser/posrange"
 	"github.com/prometheus/prometheus/util/annotations"
 
-	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
-	"github.com/hearth-project/hearth/core/storage"
 )
 
 // windowScan is a function of a range vector.
@@ -26,14 +24,9 @@ type windowScan struct {
 	pos     posrange.PositionRange // of the range vector
 	weight  int64
 	valid   func(x float64) error // remarks on a value of the first argument; nil accepts all
-}
 
-// rows is where the samples of a range vector come from: the storage or a subquery.
-type rows interface {
-	source(q *query) (*source, error)
+	named string // the last metric that was looked at for being a counter
 }
-
-func (s *selection) source(*query) (*source, error) { return s.src, nil }
 
 func (op *windowScan) open(q *query) ([]series, error) {
 	src, err := op.rows.source(q)
@@ -45,21 +38,6 @@ func (op *windowScan) open(q *query) ([]series, error) {
 		return src.series, nil
 	}
 	return unnamed(q, src.series), nil
-}
-
-// opened is rows that have been opened.
-type opened struct{ src *source }
-
-func (o opened) source(*query) (*source, error) { return o.src, nil }
-
-// groupPlan is the window plan of one timestamp column, for series without holes, and the last one made for series
-// with holes: the series of a target that failed once all have the same.
-type groupPlan struct {
-	lo, hi int // rows in any window
-	dense  *fn.Window
-
-	present []int32 // the rows, counted from lo, that sparse is about
-	sparse  *fn.Window
 }
 
 const planCells = 6 // charged for each step of a group's plan: bounds, and what rates need
@@ -83,8 +61,7 @@ func (op *windowScan) run(q *query, out sink) error {
 	suspect := op.valid != nil && slices.ContainsFunc(args[0], func(x float64) bool { return op.valid(x) != nil })
 	plans := make([]*groupPlan, len(src.groups))
 	defer func() { q.release(op.eval.N * planCells * made(plans)) }()
-	var scratch, resets []int32
-	var named string // the last metric remarked on
+	var resets []int32
 	for n, r := range src.refs {
 		if err := q.ctx.Err(); err != nil {
 			return err
@@ -95,11 +72,10 @@ func (op *windowScan) run(q *query, out sink) error {
 			if err := q.charge(op.eval.N * planCells); err != nil {
 				return err
 			}
-			p = &groupPlan{}
-			p.lo, p.hi = fn.Span(g.Times(), op.ref, op.width)
+			p = op.newPlan(g.Times())
 			plans[r.group] = p
 		}
-		lo, v, err := buf.read(g, int(r.i), p.lo, p.hi)
+		first, v, err := buf.read(g, int(r.i), p.lo, p.hi)
 		if err != nil {
 			return err
 		}
@@ -108,8 +84,7 @@ func (op *windowScan) run(q *query, out sink) error {
 			resets, in.Known = fn.Survey(v, resets[:0])
 			in.Resets = resets
 		}
-		var w *fn.Window
-		w, in.V, scratch = op.window(p, g.Times(), lo, in, scratch)
+		w := p.window(first, &in)
 		if w.Samples == 0 {
 			continue
 		}
@@ -117,12 +92,11 @@ func (op *windowScan) run(q *query, out sink) error {
 		if suspect {
 			op.remarkArgs(q, w, args[0])
 		}
-		op.f(w, in, args, col)
+		if err := op.compute(q, w, in, args, col); err != nil {
+			return err
+		}
 		if op.counter {
-			if name := src.series[n].name(); name != named && name != "" && !empty(col) {
-				op.remarkName(q, name)
-				named = name
-			}
+			op.remarkName(q, src.series[n].name(), col)
 		}
 		if err := out(n, col); err != nil {
 			return err
@@ -131,59 +105,35 @@ func (op *windowScan) run(q *query, out sink) error {
 	return nil
 }
 
-// made returns how many plans there are.
-func made[T any](plans []*T) (n int) {
-	for _, p := range plans {
-		if p != nil {
-			n++
-		}
+const batchSamples = 4 << 20 // a function looks at between two looks at the clock
+
+// compute computes the function, in batches of steps if the windows are wide, so that it can be stopped.
+func (op *windowScan) compute(q *query, w *fn.Window, in fn.Series, args [][]float64, col []float64) error {
+	if w.Samples <= batchSamples {
+		op.f(w, in, args, col)
+		return nil
 	}
-	return n
+	size := max(1, int(int64(len(col))*batchSamples/w.Samples))
+	for a := 0; a < len(col); a += size {
+		if err := q.ctx.Err(); err != nil {
+			return err
+		}
+		b := min(a+size, len(col))
+		part := make([][]float64, len(args))
+		for i, arg := range args {
+			part[i] = arg[a:b]
+		}
+		op.f(w.Steps(a, b), in, part, col[a:b])
+	}
+	return nil
 }
 
-// window returns the plan for a series that has the values of in in the rows from first on, and these values without
-// holes.
-func (op *windowScan) window(p *groupPlan, times []int64, first int, in fn.Series, scratch []int32) (*fn.Window, []float64, []int32) {
-	v := in.V
-	if first == p.lo && len(v) == p.hi-p.lo && (in.Known || !holey(v)) {
-		if p.dense == nil {
-			p.dense = fn.NewWindow(times[p.lo:p.hi], op.ref, op.eval, op.width)
-		}
-		return p.dense, v, scratch
+// remarkName warns of a function of counters that has a result on what may not be one, by its name.
+func (op *windowScan) remarkName(q *query, name string, col []float64) {
+	if name == "" || name == op.named || empty(col) {
+		return
 	}
-	kept := scratch[:0]
-	n := 0
-	for i, x := range v {
-		if x != x && (storage.IsAbsent(x) || model.IsStale(x)) {
-			continue
-		}
-		v[n] = x
-		kept = append(kept, int32(first+i-p.lo))
-		n++
-	}
-	if p.sparse == nil || !slices.Equal(kept, p.present) {
-		p.present = append(p.present[:0], kept...)
-		own := make([]int64, n)
-		for i, row := range kept {
-			own[i] = times[p.lo+int(row)]
-		}
-		p.sparse = fn.NewWindow(own, op.ref, op.eval, op.width)
-	}
-	return p.sparse, v[:n], kept
-}
-
-// holey tells whether a row of v has no sample, or one that says that the series has ended.
-func holey(v []float64) bool {
-	for _, x := range v {
-		if x != x && (storage.IsAbsent(x) || model.IsStale(x)) {
-			return true
-		}
-	}
-	return false
-}
-
-// remarkName warns of a function of counters used on what may not be one, by its name.
-func (op *windowScan) remarkName(q *query, name string) {
+	op.named = name
 	for _, suffix := range []string{"_total", "_sum", "_count", "_bucket"} {
 		if strings.HasSuffix(name, suffix) {
 			return
@@ -199,24 +149,4 @@ func (op *windowScan) remarkArgs(q *query, w *fn.Window, arg []float64) {
 			q.annotate(err)
 		}
 	}
-}
-
-// subquery is rows that are the result of an expression evaluated on a grid of its own.
-type subquery struct {
-	of   operator
-	grid plan.Grid
-}
-
-func (s *subquery) source(q *query) (*source, error) {
-	if s.grid.N == 0 {
-		return &source{}, nil
-	}
-	if err := q.charge(s.grid.N); err != nil { // for the times of the steps
-		return nil, err
-	}
-	m, err := collect(q, s.of)
-	if err != nil {
-		return nil, err
-	}
-	return subquerySource(m, s.grid), nil
 }

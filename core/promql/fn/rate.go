@@ -18,12 +18,15 @@ type extrapolation struct {
 // extrapolate returns the extrapolation of w: up to the bounds of the window if the outer rows are close to them, which
 // is within 1.1 times the mean distance of rows, and else by half that distance.
 func (w *Window) extrapolate(width float64) *extrapolation {
-	if w.extra != nil {
-		return w.extra
+	e := &w.extra
+	if w.extrapolated {
+		return e
 	}
-	n := len(w.Lo)
-	all := make([]float64, 5*n)
-	e := &extrapolation{all[:n:n], all[n : 2*n : 2*n], all[2*n : 3*n : 3*n], all[3*n : 4*n : 4*n], all[4*n:]}
+	w.extrapolated = true
+	if n := len(w.Lo); len(e.sampled) != n {
+		all := make([]float64, 5*n)
+		*e = extrapolation{all[:n:n], all[n : 2*n : 2*n], all[2*n : 3*n : 3*n], all[3*n : 4*n : 4*n], all[4*n:]}
+	}
 	for k := range w.Lo {
 		lo, hi := int(w.Lo[k]), int(w.Hi[k])
 		if hi-lo < 2 {
@@ -45,7 +48,6 @@ func (w *Window) extrapolate(width float64) *extrapolation {
 		e.factor[k] = e.factorFrom(k, toStart)
 		e.rate[k] = e.factor[k] / width
 	}
-	w.extra = e
 	return e
 }
 

@@ -9,7 +9,7 @@ import (
 
 // Window is the plan of a range vector over one timestamp column: for each step the rows of its window and what follows
 // from their times alone. It is made once for a column and serves all series that have a sample in each of its rows.
-// Rows count from the first row of any window. Immutable once made, except for the parts filled on first use.
+// Rows count from the first row of any window. It belongs to one goroutine.
 type Window struct {
 	T      []int64    // times of the rows, Unix milliseconds
 	Lo, Hi []int32    // rows [Lo[k], Hi[k]) are in the window of step k
@@ -20,7 +20,8 @@ type Window struct {
 	Samples int64 // rows in all windows together
 	paired  bool  // each window has at least two rows
 
-	extra *extrapolation // made when a rate is computed first
+	extra        extrapolation // made when a rate is computed first
+	extrapolated bool
 }
 
 // Span returns the rows [lo, hi) of times that lie in any window of width before the reference times.
@@ -50,7 +51,15 @@ func after(times []int64, t int64) int {
 // NewWindow plans the windows of width milliseconds that end at ref over times, which must be what Span selects.
 func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64) *Window {
 	rows := make([]int32, 2*ref.N)
-	w := &Window{T: times, Lo: rows[:ref.N:ref.N], Hi: rows[ref.N:], Ref: ref, Eval: eval, Width: width, paired: true}
+	w := &Window{Lo: rows[:ref.N:ref.N], Hi: rows[ref.N:], Ref: ref, Eval: eval, Width: width}
+	w.Replan(times)
+	return w
+}
+
+// Replan makes w the plan of the same windows over other times. It is for plans nobody else uses.
+func (w *Window) Replan(times []int64) {
+	ref, width := w.Ref, w.Width
+	w.T, w.Samples, w.paired, w.extrapolated = times, 0, true, false
 	lo, hi, stride := 0, 0, 1
 	for k := range w.Lo {
 		end := ref.At(k)
@@ -64,7 +73,17 @@ func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64) *Wind
 		w.Samples += int64(hi - lo)
 		w.paired = w.paired && hi > lo+1
 	}
-	return w
+}
+
+// Steps returns the plan of the steps a..b-1 of w.
+func (w *Window) Steps(a, b int) *Window {
+	part := &Window{T: w.T, Lo: w.Lo[a:b], Hi: w.Hi[a:b], Ref: w.Ref, Eval: w.Eval, Width: w.Width, paired: w.paired}
+	part.Ref.Base, part.Ref.N = w.Ref.At(a), b-a
+	part.Eval.Start, part.Eval.N = w.Eval.At(a), b-a
+	for k := range part.Lo {
+		part.Samples += int64(part.Hi[k] - part.Lo[k])
+	}
+	return part
 }
 
 // seek returns the first row from row on whose time is after t. It looks at stride rows on first, where that row is if

@@ -69,8 +69,8 @@ func TestASurveyFindsTheResets(t *testing.T) {
 	}
 }
 
-// A rate must not depend on what was known of the series beforehand.
-func TestKnownResetsChangeNothing(t *testing.T) {
+// A rate must not depend on what was known of the series beforehand, nor on how many steps are computed at once.
+func TestRatesAreTheSameHoweverComputed(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 500 {
 		times, v := make([]int64, 40), make([]float64, 40)
@@ -89,12 +89,19 @@ func TestKnownResetsChangeNothing(t *testing.T) {
 		if !ok {
 			continue
 		}
-		known, unknown := make([]float64, grid.N), make([]float64, grid.N)
+		known, unknown, parts := make([]float64, grid.N), make([]float64, grid.N), make([]float64, grid.N)
 		Rate(90)(w, Series{V: v, Known: true, Resets: resets}, nil, known)
 		Rate(90)(w, Series{V: v}, nil, unknown)
+		for a := 0; a < grid.N; a += 7 {
+			b := min(a+7, grid.N)
+			Rate(90)(w.Steps(a, b), Series{V: v}, nil, parts[a:b])
+		}
 		for k := range known {
 			if math.Float64bits(known[k]) != math.Float64bits(unknown[k]) {
 				t.Fatalf("step %d of %v: %v with the resets known, %v without", k, v, known[k], unknown[k])
+			}
+			if math.Float64bits(parts[k]) != math.Float64bits(unknown[k]) {
+				t.Fatalf("step %d of %v: %v in parts, %v at once", k, v, parts[k], unknown[k])
 			}
 		}
 	}

@@ -1,0 +1,96 @@
+package exec
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/promql/fn"
+	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// rangeVector makes the evaluation of a range vector by itself, at one point in time: its samples as they are.
+func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, error), error) {
+	if b.grid.N != 1 {
+		return nil, fmt.Errorf("a range vector can't be evaluated at %d steps", b.grid.N)
+	}
+	rows, err := b.rows(r, 1)
+	if err != nil {
+		return nil, err
+	}
+	ref := r.Times(b.grid)
+	return func() (model.Value, error) {
+		src, err := rows.source(b.q)
+		if err != nil {
+			return nil, err
+		}
+		mat := model.Matrix{}
+		buf := scanBuffer{q: b.q}
+		defer buf.close()
+		for n, at := range src.refs {
+			if err := b.q.ctx.Err(); err != nil {
+				return nil, err
+			}
+			g := src.groups[at.group]
+			lo, hi := fn.Span(g.Times(), ref, r.Width)
+			lo, v, err := buf.read(g, int(at.i), lo, hi)
+			if err != nil {
+				return nil, err
+			}
+			if err := b.q.charge(len(v) * cellsPerSample); err != nil {
+				return nil, err
+			}
+			if points := samplesOf(g.Times()[lo:], v); len(points) > 0 {
+				if r.Of != nil {
+					b.q.samples += int64(len(points))
+				}
+				s := src.series[n]
+				s.strip = s.strip || s.drop
+				mat = append(mat, model.Series{Labels: s.metric(), Samples: points})
+			}
+		}
+		began := time.Now()
+		sortByLabels(mat)
+		res.Sort = time.Since(began)
+		if b.q.delayed {
+			return mergeSorted(mat)
+		}
+		return mat, nil
+	}, nil
+}
+
+// mergeSorted joins series that have come to have the same labels.
+func mergeSorted(mat model.Matrix) (model.Matrix, error) {
+	out := mat[:0]
+	for _, s := range mat {
+		if len(out) == 0 || !labels.Equal(out[len(out)-1].Labels, s.Labels) {
+			out = append(out, s)
+			continue
+		}
+		last := &out[len(out)-1]
+		last.Samples = append(last.Samples, s.Samples...)
+		slices.SortFunc(last.Samples, func(a, b model.Sample) int { return cmp.Compare(a.T, b.T) })
+		for i := range last.Samples[1:] {
+			if last.Samples[i].T == last.Samples[i+1].T {
+				return nil, errSameLabels
+			}
+		}
+	}
+	return out, nil
+}
+
+// samplesOf returns what rows have samples that are not staleness markers.
+func samplesOf(times []int64, v []float64) []model.Sample {
+	out := make([]model.Sample, 0, len(v))
+	for i, x := range v {
+		if !storage.IsAbsent(x) && !model.IsStale(x) {
+			out = append(out, model.Sample{T: times[i], V: x})
+		}
+	}
+	return out
+}

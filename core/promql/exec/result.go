@@ -1,0 +1,91 @@
+package exec
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/schema"
+
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// cleaned removes names whose removal was delayed.
+type cleaned struct{ of operator }
+
+func (op *cleaned) open(q *query) ([]series, error) {
+	ss, err := op.of.open(q)
+	out := make([]series, len(ss))
+	for i, s := range ss {
+		if s.drop {
+			s.labels = s.labels.DropReserved(schema.IsMetadataLabel)
+		}
+		out[i] = s
+	}
+	return out, err
+}
+
+func (op *cleaned) run(q *query, out sink) error { return op.of.run(q, out) }
+
+func (q *query) instant(op operator, t int64) (model.Value, error) {
+	ss, err := op.open(q)
+	if err != nil {
+		return nil, err
+	}
+	vec := make(model.Vector, 0, len(ss))
+	err = op.run(q, func(i int, col []float64) error {
+		if !storage.IsAbsent(col[0]) {
+			vec = append(vec, model.VectorSample{Labels: ss[i].metric(), Sample: model.Sample{T: t, V: col[0]}})
+		}
+		return nil
+	})
+	return vec, err
+}
+
+func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, error) {
+	ss, err := op.open(q)
+	if err != nil {
+		return nil, err
+	}
+	mat := model.Matrix{}
+	err = op.run(q, func(i int, col []float64) error {
+		n := 0
+		for _, x := range col {
+			if !storage.IsAbsent(x) {
+				n++
+			}
+		}
+		if n == 0 {
+			return nil
+		}
+		if err := q.charge(n * cellsPerSample); err != nil {
+			return err
+		}
+		points := make([]model.Sample, n)
+		n = 0
+		for k, x := range col {
+			if !storage.IsAbsent(x) {
+				points[n] = model.Sample{T: g.At(k), V: x}
+				n++
+			}
+		}
+		mat = append(mat, model.Series{Labels: ss[i].metric(), Samples: points})
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	sortByLabels(mat)
+	res.Sort = time.Since(began)
+	return mat, nil
+}
+
+func sortByLabels(mat model.Matrix) {
+	byLabels := func(a, b model.Series) int { return labels.Compare(a.Labels, b.Labels) }
+	if !slices.IsSortedFunc(mat, byLabels) {
+		slices.SortFunc(mat, byLabels)
+	}
+}
