@@ -29,7 +29,7 @@ import (
 type Options struct {
 	Cache    string        // folder for compiled modules, mode 0700; empty: compile each time
 	Memory   int64         // bytes of linear memory of all instances together; 0 means 512 MiB
-	Fuel     uint64        // a call may use; 0 means 20 billion, half a minute of the tightest loop
+	Fuel     uint64        // a call may use; 0 means 50 billion, half a minute of the tightest loop
 	Idle     time.Duration // after which an instance without calls is given up; 0 means 2 min, so that it outlives a scrape interval of 1 m
 	Logger   *slog.Logger  // of what guests say; nil discards
 	Resolver *net.Resolver // of names guests connect to; nil is the system's
@@ -56,7 +56,7 @@ func NewEngine(o Options) *Engine {
 		o.Memory = 512 << 20
 	}
 	if o.Fuel == 0 {
-		o.Fuel = 20e9
+		o.Fuel = 50e9
 	}
 	if o.Idle == 0 {
 		o.Idle = 2 * time.Minute

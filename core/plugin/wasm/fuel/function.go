@@ -34,9 +34,11 @@ const (
 
 const (
 	maxLocals   = 50_000    // of one function; wazero's limit
-	perUnit     = 2048      // instructions of a region beyond which it costs more than one unit
-	smallLeaf   = 32        // instructions of a function that calls nothing, up to which its callers pay for it
-	callCost    = 16        // instructions that a call counts for, since it may be of such a function
+	perUnit     = 1024      // instructions of a region beyond which it costs more than one unit
+	smallLeaf   = 16        // instructions of a function that calls nothing, up to which its callers pay for it
+	callCost    = 32        // instructions that a call counts for, since it may be of such a function
+	slowCost    = 8         // that a division or square root counts for
+	accessCost  = 4         // that a load or store counts for, since it may miss the caches
 	bulkShift   = 6         // log2 of the bytes or elements a bulk operation moves for a unit
 	maxDepth    = 512 << 10 // units of stack that calls in each other may take; see weight
 	tooDeep     = -1 << 31  // what tick is given when they take more

@@ -7,7 +7,7 @@ func (f *function) instruction() {
 	at := r.p
 	op := r.byte()
 	here := &f.regions[f.open[len(f.open)-1]]
-	here.cost++
+	here.cost += cost(op)
 	switch {
 	case op == 0x02 || op == opIf: // block
 		f.blockType()
@@ -30,13 +30,11 @@ func (f *function) instruction() {
 		f.open = f.open[:len(f.open)-1]
 	case op == opCall:
 		f.calls = true
-		here.cost += callCost
 		f.replaceIndex(at+1, f.m.shift(r.below(uint32(len(f.m.functions)), "function")))
 	case op == opRefFunc:
 		f.replaceIndex(at+1, f.m.shift(r.below(uint32(len(f.m.functions)), "function")))
 	case op == opCallIndirect:
 		f.calls = true
-		here.cost += callCost
 		r.below(uint32(len(f.m.types)), "type")
 		r.u32()
 	case op == opLocalGet || op == opLocalSet || op == opLocalTee:
@@ -71,6 +69,23 @@ func (f *function) instruction() {
 	default:
 		r.failf("instruction %#x is not known here", op)
 	}
+}
+
+// cost is how many plain instructions one counts for: about how long it takes at worst.
+func cost(op byte) int {
+	switch {
+	case op == opCall || op == opCallIndirect:
+		return callCost
+	case op >= 0x28 && op <= 0x3e: // loads and stores
+		return accessCost
+	case op >= 0x6d && op <= 0x70, op >= 0x7f && op <= 0x82: // integer division and remainder
+		return slowCost
+	case op == 0x91 || op == 0x95 || op == 0x9f || op == 0xa3: // square root and division of floating point
+		return slowCost
+	case op == opVector:
+		return slowCost
+	}
+	return 1
 }
 
 // blockType reads the type of a block: none, one value, or the index of a function type.

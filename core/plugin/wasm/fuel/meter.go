@@ -15,9 +15,10 @@ var (
 	ErrTooDeep   = errors.New("calls itself without end") // or nearly: the stack is full
 )
 
-// Interval is how much fuel a guest gets at a time: what runs between two looks at the deadline. That takes some tens of
-// microseconds, and tens of milliseconds of code that is made to take long.
-const Interval = 10_000
+// Interval is how much fuel a guest gets at a time: what runs between two looks at the deadline. That takes some
+// microseconds, a millisecond of code that is made to take long, and a tenth of a second if each of its loads misses the
+// caches.
+const Interval = 5_000
 
 // Meter is the host's end of one instance: it counts what a call uses and stops it. Not safe for concurrent use, except
 // for what its context does.
