@@ -179,11 +179,15 @@ func (c *Client) Collect(ctx context.Context, target string) (body []byte, conte
 	if err != nil {
 		return nil, "", err
 	}
-	contentType = textType
-	if bytes.HasSuffix(bytes.TrimRight(body, "\n"), []byte("# EOF")) {
-		contentType = openMetricsType
+	return body, typeOf(body), nil
+}
+
+// typeOf tells OpenMetrics from the text format by how it ends.
+func typeOf(exposition []byte) string {
+	if last, ok := bytes.CutSuffix(bytes.TrimSuffix(exposition, []byte("\n")), []byte("# EOF")); ok && (len(last) == 0 || last[len(last)-1] == '\n') {
+		return openMetricsType
 	}
-	return body, contentType, nil
+	return textType
 }
 
 // Notify delivers a message, Alertmanager's for webhooks in version 4. Errors are *CallError.

@@ -97,3 +97,13 @@ func TestTheCollectorRunsBesideALoop(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestTypeOfAnExposition(t *testing.T) {
+	for text, want := range map[string]string{
+		"": textType, "a 1\n": textType, "# EOF": openMetricsType, "a 1\n# EOF\n": openMetricsType, "a 1\n# EOF\n\n": textType, "# HELP a not # EOF\n": textType,
+	} {
+		if got := typeOf([]byte(text)); got != want {
+			t.Errorf("%q is %s", text, got)
+		}
+	}
+}

@@ -2,8 +2,10 @@ package plugin
 
 import (
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -57,6 +59,32 @@ func TestNodeExporterMeasuresThisHost(t *testing.T) {
 	}
 	if !strings.Contains(w.log.String(), "/etc/os-release") {
 		t.Errorf("the log does not say what was not granted:\n%s", w.log)
+	}
+}
+
+func TestWebhookDeliversOverTLS(t *testing.T) {
+	got := make(chan string, 10)
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Method + " " + r.URL.Path }))
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	ca := ""
+	use := Use{
+		ID: "hearth/webhook", Config: map[string]any{"url": srv.URL + "/hook"},
+		Grant: Grant{Net: []string{"127.0.0.1:*"}, Secrets: map[string]func() (string, error){"ca": func() (string, error) { return ca, nil }}},
+	}
+	ca = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
+	w := newWorld(t, installWebhook(t))
+	if err := w.open(use).Notify(t.Context(), sdktest.Payload(1)); err != nil {
+		t.Fatal(err)
+	}
+	if s := <-got; s != "POST /hook" {
+		t.Errorf("got %s", s)
+	}
+	use.Grant.Secrets = nil
+	err := w.open(use).Notify(t.Context(), sdktest.Payload(1))
+	if err == nil || !strings.Contains(err.Error(), "certificate") {
+		t.Errorf("an authority nobody named: %v", err)
 	}
 }
 

@@ -33,18 +33,17 @@ const (
 )
 
 const (
-	maxLocals   = 50_000    // of one function; wazero's limit
-	perUnit     = 1024      // instructions of a region beyond which it costs more than one unit
-	smallLeaf   = 16        // instructions of a function that calls nothing, up to which its callers pay for it
-	callCost    = 32        // instructions that a call counts for, since it may be of such a function
-	slowCost    = 8         // that a division or square root counts for
-	accessCost  = 4         // that a load or store counts for, since it may miss the caches
-	bulkShift   = 6         // log2 of the bytes or elements a bulk operation moves for a unit
-	maxDepth    = 512 << 10 // units of stack that calls in each other may take; see weight
-	tooDeep     = -1 << 31  // what tick is given when they take more
-	maxCost     = 1<<20 - 1
-	costBytes   = 3 // in which the cost is written, so that it can be filled in later
-	noCostFound = -1
+	maxLocals  = 50_000    // of one function; wazero's limit
+	perUnit    = 1024      // instructions of a region beyond which it costs more than one unit
+	smallLeaf  = 16        // instructions of a function that calls nothing, up to which its callers pay for it
+	callCost   = 32        // instructions that a call counts for, since it may be of such a function
+	slowCost   = 8         // that a division or square root counts for
+	accessCost = 4         // that a load or store counts for, since it may miss the caches
+	bulkShift  = 6         // log2 of the bytes or elements a bulk operation moves for a unit
+	maxDepth   = 512 << 10 // units of stack that calls in each other may take; see weight
+	tooDeep    = -1 << 31  // what tick is given when they take more
+	maxCost    = 1<<20 - 1
+	costBytes  = 3 // in which the cost is written, so that it can be filled in later
 )
 
 // function rewrites function bodies, one after the other.
@@ -92,7 +91,7 @@ func (f *function) rewrite(body []byte, t funcType) ([]byte, error) {
 	f.locals = uint32(total)
 	groupBytes := body[afterCount:max(r.p, afterCount)]
 	f.out, f.last = f.out[:0], r.p
-	f.regions = append(f.regions[:0], region{at: noCostFound})
+	f.regions = append(f.regions[:0], region{})
 	f.open = append(f.open[:0], 0)
 	for len(f.open) > 0 && r.err == nil {
 		f.instruction()
