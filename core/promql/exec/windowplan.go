@@ -66,10 +66,15 @@ func (p *groupPlan) window(first int, in *fn.Series) *fn.Window {
 
 // holey tells whether a row of v has no sample, or one that says that the series has ended.
 func holey(v []float64) bool {
-	for _, x := range v {
-		if x != x && (storage.IsAbsent(x) || model.IsStale(x)) {
+	for len(v) > 0 {
+		if len(v) >= 4 && v[0] == v[0] && v[1] == v[1] && v[2] == v[2] && v[3] == v[3] { // no NaN
+			v = v[4:]
+			continue
+		}
+		if storage.IsAbsent(v[0]) || model.IsStale(v[0]) {
 			return true
 		}
+		v = v[1:]
 	}
 	return false
 }

@@ -227,7 +227,18 @@ func Survey(v []float64, dst []int32) (resets []int32, ok bool) {
 		return dst, false
 	}
 	most := len(v)/16 + 8
-	for i, x := range v {
+	for i := 0; i < len(v); i++ {
+		for ; i+4 <= len(v); i += 4 { // the common case: nothing falls
+			w := v[i : i+4 : i+4]
+			if !(w[0] >= last && w[1] >= w[0] && w[2] >= w[1] && w[3] >= w[2]) {
+				break
+			}
+			last = w[3]
+		}
+		if i == len(v) {
+			break
+		}
+		x := v[i]
 		if !(x >= last) {
 			if isNaN(x) || len(dst) == most {
 				return dst, false
