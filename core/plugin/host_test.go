@@ -48,8 +48,8 @@ func TestMisbehaviourCostsOneCall(t *testing.T) {
 		time                     time.Duration
 		retryable                bool
 	}{
-		{"a loop", "loop", abi.CodeTimeout, "deadline", 200 * time.Millisecond, true},
-		{"sleep", "sleep", abi.CodeTimeout, "deadline", 200 * time.Millisecond, true},
+		{"a loop", "loop", abi.CodeTimeout, "deadline", 500 * time.Millisecond, true},
+		{"sleep", "sleep", abi.CodeTimeout, "deadline", 500 * time.Millisecond, true},
 		{"a nil pointer", "trap", abi.CodePanic, "panic: runtime error", 0, true},
 		{"a panic", "panic", abi.CodePanic, "told to", 0, true},
 		{"an exit", "exit", abi.CodePanic, "exit code 3", 0, true},

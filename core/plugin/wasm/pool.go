@@ -103,7 +103,7 @@ func (p *Pool) acquire(ctx context.Context, op string) (*instance, error) {
 	m, e := p.module, p.module.e
 	for {
 		if err := ctx.Err(); err != nil {
-			return nil, noStart(ctx, op, "no time left to begin")
+			return nil, noStart(ctx, op, "no time left to begin before the deadline")
 		}
 		e.mu.Lock()
 		if p.closed {

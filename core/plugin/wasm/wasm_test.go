@@ -252,7 +252,7 @@ func TestInstancesAreLimited(t *testing.T) {
 		w.mu.Unlock()
 		time.Sleep(time.Millisecond)
 	}
-	_, err = collect(q, 20*time.Millisecond)
+	_, err = collect(q, 100*time.Millisecond)
 	wantFault(t, err, Deadline, "all 2 instances were busy")
 	waiting := make(chan error, 1)
 	go func() {
