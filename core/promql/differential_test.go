@@ -173,7 +173,7 @@ func sameWords(s string) string {
 }
 
 var (
-	remarking = regexp.MustCompile(`rate|increase|quantile|histogram|sort`)
+	remarking = regexp.MustCompile(`rate|increase|quantile|histogram|sort|</|>/`)
 	place     = regexp.MustCompile(` \(\d+:\d+\)$`)
 )
 
