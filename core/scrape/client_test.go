@@ -16,7 +16,7 @@ import (
 )
 
 // seen is a server that notes the headers of requests.
-func seen(t *testing.T, answer http.HandlerFunc) (*httptest.Server, *[]http.Header) {
+func seen(t testing.TB, answer http.HandlerFunc) (*httptest.Server, *[]http.Header) {
 	t.Helper()
 	var headers []http.Header
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

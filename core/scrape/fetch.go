@@ -170,11 +170,13 @@ func (l bodyLimit) check(n int64) error {
 	return fmt.Errorf("%w: it exceeds body_size_limit, which is %s", errBodySize, config.Size(l))
 }
 
-// read appends what r has to buf and returns it. It takes no more memory than the limit asks for, times two.
+// read appends what r has to buf, which is empty, and returns it. buf grows to twice the body, but not much beyond the
+// limit.
 func (l bodyLimit) read(r io.Reader, buf []byte) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
-			buf = append(buf, make([]byte, max(4096, len(buf)))...)[:len(buf)]
+			size := min(max(4096, 2*cap(buf)), int(l.bytes())+1)
+			buf = append(make([]byte, 0, size), buf...)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]

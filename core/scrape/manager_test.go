@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -525,4 +528,53 @@ func TestTwoTargetsWithTheSameLabels(t *testing.T) {
 			t.Errorf("%d storage groups are open", h.store.groups)
 		}
 	})
+}
+
+// TestOverHTTP runs a manager on the real clock against a real server: it must use its connection again, and leave
+// none behind.
+func TestOverHTTP(t *testing.T) {
+	var mu sync.Mutex
+	connections := 0
+	body := gzipped(t, "# HELP a Text.\n# TYPE a gauge\na 1\n")
+	server := httptest.NewUnstartedServer(encoded("gzip", body))
+	server.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		mu.Lock()
+		defer mu.Unlock()
+		if s == http.StateNew {
+			connections++
+		}
+	}
+	server.Start()
+	defer server.Close()
+	store := newMemory()
+	m := NewManager(Options{Storage: store, UserAgent: "hearth/test"})
+	cfg := testConfig()
+	cfg.ScrapeInterval, cfg.ScrapeTimeout = config.Duration(20*time.Millisecond), config.Duration(20*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	if err := m.ApplyConfig(&config.Config{ScrapeConfigs: []*config.Scrape{cfg}}); err != nil {
+		t.Fatal(err)
+	}
+	address := strings.TrimPrefix(server.URL, "http://")
+	m.SetTargets("j", group(address))
+	go func() { done <- m.Run(ctx) }()
+	deadline := time.Now().Add(10 * time.Second)
+	for len(store.times(seriesOf("a", "j", address))) < 5 {
+		if time.Now().After(deadline) {
+			t.Fatalf("no five scrapes: %+v", m.Active())
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if got := fmt.Sprint(m.Metadata()); !strings.Contains(got, "a gauge Text.") {
+		t.Errorf("metadata %s", got)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if failed := strings.Count(store.dump(), "stale"); failed == 0 && connections != 1 {
+		t.Errorf("%d connections", connections)
+	}
 }
