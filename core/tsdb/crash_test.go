@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -70,7 +71,7 @@ func within(t testing.TB, db *DB, mint, maxt int64, ms ...*labels.Matcher) map[s
 	return out
 }
 
-// scenario writes five hours in rows and batches, with maintenance between. It records what was acknowledged.
+// scenario writes twelve hours in rows and batches, with maintenance between. It records what was acknowledged.
 type scenario struct {
 	t     testing.TB
 	db    *DB
@@ -79,7 +80,22 @@ type scenario struct {
 	calm  bool // every append must succeed
 }
 
-const scenarioStart = int64(1_600_000_000_000)
+const (
+	scenarioStart = int64(1_600_000_000_000)
+	scenarioStep  = int64(600_000)
+)
+
+// sweep returns the distance between the disk operations at which a test crashes: every one with HEARTH_SOAK
+// set, which takes minutes, else a part of them that is spread over all.
+func sweep(usual int) int {
+	switch {
+	case os.Getenv("HEARTH_SOAK") != "":
+		return 1
+	case testing.Short():
+		return 4 * usual
+	}
+	return usual
+}
 
 func (s *scenario) run() {
 	var groups []storage.Group
@@ -108,7 +124,7 @@ func (s *scenario) run() {
 		groups, slots, sets = append(groups, gr), append(slots, sl), append(sets, ls)
 	}
 	for r := range 75 {
-		at := scenarioStart + int64(r)*240_000
+		at := scenarioStart + int64(r)*scenarioStep
 		for g := range groups {
 			vals := make([]float64, 4)
 			for i := range vals {
@@ -208,8 +224,14 @@ func TestNothingAcknowledgedIsLostWhereverItCrashes(t *testing.T) {
 			}
 			s := newScenario(t, db, true)
 			s.run()
-			if st := db.Stats(); st.Parts == 0 {
-				t.Fatalf("the scenario cut no part: %+v", st)
+			merged := 0
+			for _, p := range db.parts.list {
+				if p.meta.MaxTime-p.meta.MinTime > cutRange {
+					merged++
+				}
+			}
+			if st := db.Stats(); merged == 0 || merged == st.Parts {
+				t.Fatalf("%d parts of the scenario are merged: %+v", merged, st)
 			}
 			live := all(t, db)
 			if len(live) != len(s.acked) {
@@ -223,11 +245,7 @@ func TestNothingAcknowledgedIsLostWhereverItCrashes(t *testing.T) {
 				verify(t, "after close and a power cut", count.Crash(nil), s.acked, s.sent)
 			}
 			t.Logf("%d operations on the disk", ops)
-			step := 1
-			if testing.Short() {
-				step = 17
-			}
-			for k := 1; k <= ops; k += step {
+			for k := 1; k <= ops; k += sweep(3) {
 				crashAt(t, mode, k)
 			}
 		})
@@ -281,11 +299,7 @@ func TestARefusingDiskLosesNothingAcknowledgedAndHeals(t *testing.T) {
 	for _, mode := range []string{"always", "off"} {
 		for _, length := range []int{1, 40} {
 			t.Run(fmt.Sprintf("%s, %d operations", mode, length), func(t *testing.T) {
-				step := 1
-				if testing.Short() {
-					step = 23
-				}
-				for k := 12; k < 420; k += step {
+				for k := 12; k < 680; k += sweep(7) {
 					refuse(t, mode, k, length)
 				}
 			})
@@ -329,7 +343,7 @@ func refuse(t *testing.T, mode string, k, length int) {
 		t.Fatalf("operations %d to %d refused, the disk is well again: %v", k, k+length, err)
 	}
 	ls := labels.FromStrings("__name__", "healed")
-	at := scenarioStart + 75*240_000
+	at := scenarioStart + 75*scenarioStep
 	s.sent[sampleID{ls.String(), at}] = 1
 	s.calm = true
 	s.note(db.Append(context.Background(), []model.Series{{Labels: ls, Samples: []model.Sample{{T: at, V: 1}}}}), at, []labels.Labels{ls}, []float64{1})

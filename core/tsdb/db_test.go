@@ -472,13 +472,13 @@ func TestAFlippedByteNeverShowsAWrongValue(t *testing.T) {
 		if len(got) < len(s.acked)/4 || filepath.Base(name) == manifestName && len(got) < len(s.acked) {
 			t.Errorf("%s, byte %d: only %d of %d samples are left", name, at, len(got), len(s.acked))
 		}
-		if err := db.Append(context.Background(), one(seriesN(9), scenarioStart+80*240_000, 1)); err != nil {
+		if err := db.Append(context.Background(), one(seriesN(9), scenarioStart+80*scenarioStep, 1)); err != nil {
 			t.Fatalf("%s, byte %d: %v", name, at, err)
 		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}
-		sent := map[sampleID]float64{{seriesN(9).String(), scenarioStart + 80*240_000}: 1}
+		sent := map[sampleID]float64{{seriesN(9).String(), scenarioStart + 80*scenarioStep}: 1}
 		for id, v := range s.sent {
 			sent[id] = v
 		}
