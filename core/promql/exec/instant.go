@@ -37,37 +37,10 @@ func (op *instantScan) open(q *query) ([]series, error) {
 	return op.sel.src.series, nil
 }
 
-// instantPlan is where the steps look in one timestamp column.
-type instantPlan struct {
-	lo, hi int     // rows that may be looked at
-	times  []int64 // of these
-	newest []int32 // for each step the newest row up to it, counted from lo; -1 if that is too old
-	full   bool    // no -1
-}
-
-func (op *instantScan) plan(times []int64) *instantPlan {
-	p := &instantPlan{newest: make([]int32, op.ref.N), full: true}
-	p.lo, p.hi = fn.Span(times, op.ref, op.lookback)
-	p.times = times[p.lo:p.hi]
-	row := 0
-	for k := range p.newest {
-		t := op.ref.At(k)
-		for row < len(p.times) && p.times[row] <= t {
-			row++
-		}
-		p.newest[k] = int32(row - 1)
-		if row == 0 || p.times[row-1] <= t-op.lookback {
-			p.newest[k] = -1
-			p.full = false
-		}
-	}
-	return p
-}
-
 func (op *instantScan) run(q *query, out sink) error {
 	src := op.sel.src
-	plans := make([]*instantPlan, len(src.groups))
-	defer func() { q.release(op.ref.N * made(plans)) }()
+	plans := newPlans(q, src, op.ref, plan.Grid{}, op.lookback, boundsCells)
+	defer plans.close()
 	col, err := q.column(op.ref.N)
 	if err != nil {
 		return err
@@ -79,23 +52,19 @@ func (op *instantScan) run(q *query, out sink) error {
 		if err := q.ctx.Err(); err != nil {
 			return err
 		}
-		g := src.groups[r.group]
-		p := plans[r.group]
-		if p == nil {
-			if err := q.charge(op.ref.N); err != nil {
-				return err
-			}
-			p = op.plan(g.Times())
-			plans[r.group] = p
-		}
-		lo, v, err := buf.read(g, int(r.i), p.lo, p.hi)
+		g, err := plans.of(r.group)
 		if err != nil {
 			return err
 		}
-		if len(v) == 0 {
-			continue
+		first, v, err := buf.read(src.groups[r.group], int(r.i), g.lo, g.hi)
+		if err != nil {
+			return err
 		}
-		found := op.pick(p, lo-p.lo, v, col)
+		found := 0
+		if len(v) > 0 {
+			found = op.pick(g.full(), first-g.lo, v, col)
+		}
+		plans.done(r.group)
 		if found == 0 {
 			continue
 		}
@@ -107,13 +76,14 @@ func (op *instantScan) run(q *query, out sink) error {
 	return nil
 }
 
-// pick fills col from the values v of the rows from first on, and returns how many steps have a value.
-func (op *instantScan) pick(p *instantPlan, first int, v, col []float64) (found int) {
-	if p.full && !op.stamp && first == 0 && len(v) == len(p.times) {
-		return op.pickDense(p, v, col)
+// pick fills col from the values v of the rows from first on, and returns how many steps have a value. The windows of w
+// are as wide as the lookback: a step takes the last row of its own.
+func (op *instantScan) pick(w *fn.Window, first int, v, col []float64) (found int) {
+	if w.Filled && !op.stamp && first == 0 && len(v) == len(w.T) {
+		return op.pickDense(w, v, col)
 	}
 	for k := range col {
-		col[k] = op.at(p, k, first, v)
+		col[k] = op.at(w, k, first, v)
 		if !storage.IsAbsent(col[k]) {
 			found++
 		}
@@ -122,12 +92,12 @@ func (op *instantScan) pick(p *instantPlan, first int, v, col []float64) (found 
 }
 
 // pickDense is pick for a series that has rows wherever its group has some.
-func (op *instantScan) pickDense(p *instantPlan, v, col []float64) (found int) {
+func (op *instantScan) pickDense(w *fn.Window, v, col []float64) (found int) {
 	found = len(col)
-	for k, row := range p.newest {
-		x := v[row]
+	for k, hi := range w.Hi {
+		x := v[hi-1]
 		if x != x {
-			if x = op.at(p, k, 0, v); storage.IsAbsent(x) {
+			if x = op.at(w, k, 0, v); storage.IsAbsent(x) {
 				found--
 			}
 		}
@@ -137,21 +107,16 @@ func (op *instantScan) pickDense(p *instantPlan, v, col []float64) (found int) {
 }
 
 // at returns the value of step k, looking past rows where the series has no sample.
-func (op *instantScan) at(p *instantPlan, k, first int, v []float64) float64 {
-	row := int(p.newest[k])
-	if row < 0 {
-		return storage.Absent
-	}
-	oldest := op.ref.At(k) - op.lookback
-	row = min(row, first+len(v)-1)
-	for ; row >= first && p.times[row] > oldest; row-- {
+func (op *instantScan) at(w *fn.Window, k, first int, v []float64) float64 {
+	oldest := max(int(w.Lo[k]), first)
+	for row := min(int(w.Hi[k]), first+len(v)) - 1; row >= oldest; row-- {
 		switch x := v[row-first]; {
 		case storage.IsAbsent(x):
 			continue
 		case model.IsStale(x):
 			return storage.Absent
 		case op.stamp:
-			return float64(p.times[row]) / 1000
+			return float64(w.T[row]) / 1000
 		default:
 			return x
 		}

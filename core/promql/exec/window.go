@@ -40,8 +40,6 @@ func (op *windowScan) open(q *query) ([]series, error) {
 	return unnamed(q, src.series), nil
 }
 
-const planCells = 6 // charged for each step of a group's plan: bounds, and what rates need
-
 func (op *windowScan) run(q *query, out sink) error {
 	src, err := op.rows.source(q)
 	if err != nil {
@@ -59,23 +57,18 @@ func (op *windowScan) run(q *query, out sink) error {
 	buf := scanBuffer{q: q}
 	defer buf.close()
 	suspect := op.valid != nil && slices.ContainsFunc(args[0], func(x float64) bool { return op.valid(x) != nil })
-	plans := make([]*groupPlan, len(src.groups))
-	defer func() { q.release(op.eval.N * planCells * made(plans)) }()
+	plans := newPlans(q, src, op.ref, op.eval, op.width, rateCells)
+	defer plans.close()
 	var resets []int32
 	for n, r := range src.refs {
 		if err := q.ctx.Err(); err != nil {
 			return err
 		}
-		g := src.groups[r.group]
-		p := plans[r.group]
-		if p == nil {
-			if err := q.charge(op.eval.N * planCells); err != nil {
-				return err
-			}
-			p = op.newPlan(g.Times())
-			plans[r.group] = p
+		g, err := plans.of(r.group)
+		if err != nil {
+			return err
 		}
-		first, v, err := buf.read(g, int(r.i), p.lo, p.hi)
+		first, v, err := buf.read(src.groups[r.group], int(r.i), g.lo, g.hi)
 		if err != nil {
 			return err
 		}
@@ -84,7 +77,8 @@ func (op *windowScan) run(q *query, out sink) error {
 			resets, in.Known = fn.Survey(v, resets[:0])
 			in.Resets = resets
 		}
-		w := p.window(first, &in)
+		w := g.window(first, &in)
+		plans.done(r.group) // no other series takes it before this one is through
 		if w.Samples == 0 {
 			continue
 		}

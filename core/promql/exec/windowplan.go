@@ -5,63 +5,141 @@ import (
 
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql/fn"
+	"github.com/hearth-project/hearth/core/promql/plan"
 	"github.com/hearth-project/hearth/core/storage"
 )
+
+// plans is the window plans of a scan: one for each group whose series it is among. What a plan takes is used again for
+// another group after the last series of the group.
+type plans struct {
+	q     *query
+	src   *source
+	ref   plan.Times // where windows end
+	eval  plan.Grid
+	width int64 // milliseconds
+	cells int   // charged for each step of a plan
+
+	left []int32      // series to come, by group
+	used []*groupPlan // by group
+	free []*groupPlan
+	made int
+}
+
+// Cells for each step of a plan: the bounds of a window, or these and what rates need.
+const (
+	boundsCells = 1
+	rateCells   = 6
+)
+
+func newPlans(q *query, src *source, ref plan.Times, eval plan.Grid, width int64, cells int) *plans {
+	p := &plans{q: q, src: src, ref: ref, eval: eval, width: width, cells: cells}
+	p.left, p.used = make([]int32, len(src.groups)), make([]*groupPlan, len(src.groups))
+	for _, r := range src.refs {
+		p.left[r.group]++
+	}
+	return p
+}
+
+// of returns the plan of a group.
+func (p *plans) of(group int32) (*groupPlan, error) {
+	if g := p.used[group]; g != nil {
+		return g, nil
+	}
+	var g *groupPlan
+	if n := len(p.free); n > 0 {
+		g, p.free = p.free[n-1], p.free[:n-1]
+	} else {
+		if err := p.q.charge(p.ref.N * p.cells); err != nil {
+			return nil, err
+		}
+		p.made++
+		g = &groupPlan{plans: p}
+	}
+	g.begin(p.src.groups[group].Times())
+	p.used[group] = g
+	return g, nil
+}
+
+// done is told of each series when its plan is no longer needed.
+func (p *plans) done(group int32) {
+	if p.left[group]--; p.left[group] == 0 {
+		p.free = append(p.free, p.used[group])
+		p.used[group] = nil
+	}
+}
+
+func (p *plans) close() { p.q.release(p.made * p.ref.N * p.cells) }
 
 // groupPlan is the window plan of one timestamp column, for series without holes, and the last one made for series
 // with holes: the series of a target that failed once all have the same.
 type groupPlan struct {
-	*windowScan
+	*plans
 	lo, hi int     // rows in any window
 	times  []int64 // of these
-	dense  *fn.Window
+	dense  window
+	sparse window
 
 	present []int32 // the rows, counted from lo, that sparse is about
-	sparse  *fn.Window
 	kept    []int32 // like present, of the series at hand
 	own     []int64 // times of sparse
 }
 
-func (op *windowScan) newPlan(times []int64) *groupPlan {
-	p := &groupPlan{windowScan: op}
-	p.lo, p.hi = fn.Span(times, op.ref, op.width)
-	p.times = times[p.lo:p.hi]
-	return p
+// window is a plan that is made when it is needed.
+type window struct {
+	w    *fn.Window
+	made bool
+}
+
+func (g *groupPlan) make(to *window, times []int64) *fn.Window {
+	if to.w == nil {
+		to.w = fn.NewWindow(times, g.ref, g.eval, g.width)
+	} else {
+		to.w.Replan(times)
+	}
+	to.made = true
+	return to.w
+}
+
+// begin makes g the plan of another column.
+func (g *groupPlan) begin(times []int64) {
+	g.lo, g.hi = fn.Span(times, g.ref, g.width)
+	g.times = times[g.lo:g.hi]
+	g.dense.made, g.sparse.made = false, false
+}
+
+// full returns the plan for series that have samples wherever the group has rows.
+func (g *groupPlan) full() *fn.Window {
+	if g.dense.made {
+		return g.dense.w
+	}
+	return g.make(&g.dense, g.times)
 }
 
 // window returns the plan for a series that has the values of in in the rows from first on, and takes the holes from
 // these.
-func (p *groupPlan) window(first int, in *fn.Series) *fn.Window {
-	first -= p.lo
-	if first == 0 && len(in.V) == len(p.times) && (in.Known || !holey(in.V)) {
-		if p.dense == nil {
-			p.dense = fn.NewWindow(p.times, p.ref, p.eval, p.width)
-		}
-		return p.dense
+func (g *groupPlan) window(first int, in *fn.Series) *fn.Window {
+	first -= g.lo
+	if first == 0 && len(in.V) == len(g.times) && (in.Known || !holey(in.V)) {
+		return g.full()
 	}
-	p.kept = p.kept[:0]
+	g.kept = g.kept[:0]
 	for i, x := range in.V {
 		if x != x && (storage.IsAbsent(x) || model.IsStale(x)) {
 			continue
 		}
-		in.V[len(p.kept)] = x
-		p.kept = append(p.kept, int32(first+i))
+		in.V[len(g.kept)] = x
+		g.kept = append(g.kept, int32(first+i))
 	}
-	in.V = in.V[:len(p.kept)]
-	if p.sparse != nil && slices.Equal(p.kept, p.present) {
-		return p.sparse
+	in.V = in.V[:len(g.kept)]
+	if g.sparse.made && slices.Equal(g.kept, g.present) {
+		return g.sparse.w
 	}
-	p.present, p.kept = p.kept, p.present
-	p.own = p.own[:0]
-	for _, row := range p.present {
-		p.own = append(p.own, p.times[row])
+	g.present, g.kept = g.kept, g.present
+	g.own = g.own[:0]
+	for _, row := range g.present {
+		g.own = append(g.own, g.times[row])
 	}
-	if p.sparse == nil {
-		p.sparse = fn.NewWindow(p.own, p.ref, p.eval, p.width)
-	} else {
-		p.sparse.Replan(p.own)
-	}
-	return p.sparse
+	return g.make(&g.sparse, g.own)
 }
 
 // holey tells whether a row of v has no sample, or one that says that the series has ended.
@@ -77,14 +155,4 @@ func holey(v []float64) bool {
 		v = v[1:]
 	}
 	return false
-}
-
-// made returns how many plans there are.
-func made[T any](plans []*T) (n int) {
-	for _, p := range plans {
-		if p != nil {
-			n++
-		}
-	}
-	return n
 }

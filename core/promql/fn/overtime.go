@@ -19,11 +19,11 @@ var sumOverTime = perWindow(func(_ []int64, v []float64) float64 {
 	return sum + c
 })
 
-var avgOverTime = perWindow(func(_ []int64, v []float64) float64 { return Mean(v) })
+var avgOverTime = perWindow(func(_ []int64, v []float64) float64 { return meanOf(v) })
 
-// Mean is the mean of values, of which there is at least one: the compensated sum divided, or once that overflows, the
+// meanOf is the mean of values, of which there is at least one: the compensated sum divided, or once that overflows, the
 // mean updated value by value.
-func Mean(v []float64) float64 {
+func meanOf(v []float64) float64 {
 	sum, c := v[0], 0.0
 	for i, x := range v[1:] {
 		t := float64(sum + x)

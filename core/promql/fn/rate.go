@@ -59,24 +59,24 @@ func (e *extrapolation) factorFrom(k int, toStart float64) float64 {
 	return (e.sampled[k] + toStart + e.toEnd[k]) / e.sampled[k]
 }
 
-// Rate computes rate, for windows of the given width in seconds.
-func Rate(width float64) RangeFunc {
+// rate computes rate, for windows of the given width in seconds.
+func rate(width float64) RangeFunc {
 	return func(w *Window, s Series, _ [][]float64, out []float64) {
 		e := w.extrapolate(width)
 		counter(w, e, e.rate, width, s, out)
 	}
 }
 
-// Increase computes increase.
-func Increase(width float64) RangeFunc {
+// increaseOf computes increase.
+func increaseOf(width float64) RangeFunc {
 	return func(w *Window, s Series, _ [][]float64, out []float64) {
 		e := w.extrapolate(width)
 		counter(w, e, e.factor, 1, s, out)
 	}
 }
 
-// Delta computes delta.
-func Delta(width float64) RangeFunc {
+// delta computes delta.
+func delta(width float64) RangeFunc {
 	return func(w *Window, s Series, _ [][]float64, out []float64) {
 		v, e := s.V, w.extrapolate(width)
 		for k := range out {
@@ -174,8 +174,8 @@ func (e *extrapolation) increase(k int, start, rise, factor, unit float64) float
 	return rise * factor
 }
 
-// Instant computes irate, and idelta if not perSecond, of the last two rows of each window.
-func Instant(perSecond bool) RangeFunc {
+// instant computes irate, and idelta if not perSecond, of the last two rows of each window.
+func instant(perSecond bool) RangeFunc {
 	return func(w *Window, s Series, _ [][]float64, out []float64) {
 		v := s.V
 		for k := range out {

@@ -4,15 +4,15 @@ package fn
 func Range(name string, width float64) (f RangeFunc, ok bool) {
 	switch name {
 	case "rate":
-		return Rate(width), true
+		return rate(width), true
 	case "increase":
-		return Increase(width), true
+		return increaseOf(width), true
 	case "delta":
-		return Delta(width), true
+		return delta(width), true
 	case "irate":
-		return Instant(true), true
+		return instant(true), true
 	case "idelta":
-		return Instant(false), true
+		return instant(false), true
 	}
 	f, ok = ranges()[name]
 	return f, ok

@@ -18,6 +18,7 @@ type Window struct {
 	Width  int64      // milliseconds; a window begins here before its end, exclusively
 
 	Samples int64 // rows in all windows together
+	Filled  bool  // each window has at least one row
 	paired  bool  // each window has at least two rows
 
 	extra        extrapolation // made when a rate is computed first
@@ -59,7 +60,7 @@ func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64) *Wind
 // Replan makes w the plan of the same windows over other times. It is for plans nobody else uses.
 func (w *Window) Replan(times []int64) {
 	ref, width := w.Ref, w.Width
-	w.T, w.Samples, w.paired, w.extrapolated = times, 0, true, false
+	w.T, w.Samples, w.Filled, w.paired, w.extrapolated = times, 0, true, true, false
 	lo, hi, stride := 0, 0, 1
 	for k := range w.Lo {
 		end := ref.At(k)
@@ -71,13 +72,14 @@ func (w *Window) Replan(times []int64) {
 		}
 		w.Lo[k], w.Hi[k] = int32(lo), int32(hi)
 		w.Samples += int64(hi - lo)
+		w.Filled = w.Filled && hi > lo
 		w.paired = w.paired && hi > lo+1
 	}
 }
 
 // Steps returns the plan of the steps a..b-1 of w.
 func (w *Window) Steps(a, b int) *Window {
-	part := &Window{T: w.T, Lo: w.Lo[a:b], Hi: w.Hi[a:b], Ref: w.Ref, Eval: w.Eval, Width: w.Width, paired: w.paired}
+	part := &Window{T: w.T, Lo: w.Lo[a:b], Hi: w.Hi[a:b], Ref: w.Ref, Eval: w.Eval, Width: w.Width, Filled: w.Filled, paired: w.paired}
 	part.Ref.Base, part.Ref.N = w.Ref.At(a), b-a
 	part.Eval.Start, part.Eval.N = w.Eval.At(a), b-a
 	for k := range part.Lo {

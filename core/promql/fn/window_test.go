@@ -90,11 +90,11 @@ func TestRatesAreTheSameHoweverComputed(t *testing.T) {
 			continue
 		}
 		known, unknown, parts := make([]float64, grid.N), make([]float64, grid.N), make([]float64, grid.N)
-		Rate(90)(w, Series{V: v, Known: true, Resets: resets}, nil, known)
-		Rate(90)(w, Series{V: v}, nil, unknown)
+		rate(90)(w, Series{V: v, Known: true, Resets: resets}, nil, known)
+		rate(90)(w, Series{V: v}, nil, unknown)
 		for a := 0; a < grid.N; a += 7 {
 			b := min(a+7, grid.N)
-			Rate(90)(w.Steps(a, b), Series{V: v}, nil, parts[a:b])
+			rate(90)(w.Steps(a, b), Series{V: v}, nil, parts[a:b])
 		}
 		for k := range known {
 			if math.Float64bits(known[k]) != math.Float64bits(unknown[k]) {
@@ -157,7 +157,7 @@ func TestMeansDoNotOverflow(t *testing.T) {
 		f.Add([]float64{x})
 	}
 	want := math.MaxFloat64 / 3 * 2.5
-	for what, got := range map[string]float64{"a fold": f.Result()[0], "Mean": Mean(v)} {
+	for what, got := range map[string]float64{"a fold": f.Result()[0], "meanOf": meanOf(v)} {
 		if math.Abs(got-want) > want*1e-15 {
 			t.Errorf("%s gives %v, want %v", what, got, want)
 		}
