@@ -207,3 +207,38 @@ static_configs = [{ targets = [%[1]q] }]
 		t.Errorf("hearth scraped itself %v times in 5 s, %v; want 10", n, err)
 	}
 }
+
+func TestAPluginThatIsMissingAtTheStartCostsOnlyItsJob(t *testing.T) {
+	plugins := filepath.Join(t.TempDir(), "plugins")
+	h := serve(t, fmt.Sprintf("[plugins]\ndir = %q\n", plugins)+quietConfig+`
+[[scrape_configs]]
+job_name = "node"
+plugin = "hearth/node"
+grant = { files = ["/proc", "/sys"] }
+static_configs = [{ targets = ["this-host"] }]
+`)
+	eventually(t, 10*time.Second, "the rest to be scraped", func() error {
+		if n, err := h.value(`up{job="hearth"}`); err != nil || n != 1 {
+			return fmt.Errorf("%v, %v", n, err)
+		}
+		if n, err := h.value(`up{job="node"}`); err != nil || n != 0 {
+			return fmt.Errorf("%v, %v", n, err)
+		}
+		return nil
+	})
+	if _, body := h.get(t, "/api/v1/targets"); !strings.Contains(body, "plugin hearth/node could not be opened") {
+		t.Errorf("the targets do not say why: %s", body)
+	}
+	if code, body := h.post(t, "/-/reload"); code != http.StatusOK { // nothing has changed: nothing to refuse
+		t.Errorf("reload: %d %s", code, body)
+	}
+	if err := os.CopyFS(plugins, os.DirFS(filepath.Join(root, "bin", "plugins"))); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, 30*time.Second, "the plugin to be used once it is there", func() error {
+		if n, err := h.value(`up{job="node"}`); err != nil || n != 1 {
+			return fmt.Errorf("%v, %v", n, err)
+		}
+		return nil
+	})
+}

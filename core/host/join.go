@@ -25,8 +25,26 @@ func (h *Host) notifier(ctx context.Context, use config.PluginUse) (alert.Notifi
 	return h.open(ctx, use)
 }
 
-func (h *Host) open(ctx context.Context, use config.PluginUse) (*plugin.Client, error) {
-	return h.plugins.Open(ctx, PluginUse(use))
+// opened is a plugin as the parts use it.
+type opened interface {
+	scrape.Collector
+	alert.Notifier
+}
+
+// open opens a plugin. One that cannot be opened makes a reload fail, and the operator sees why; the start goes on
+// without it, since a server that is not there alerts nobody.
+func (h *Host) open(ctx context.Context, use config.PluginUse) (opened, error) {
+	open := func(ctx context.Context) (*plugin.Client, error) { return h.plugins.Open(ctx, PluginUse(use)) }
+	client, err := open(ctx)
+	if err == nil {
+		return client, nil
+	}
+	if h.ready.Load() {
+		return nil, err
+	}
+	log := h.part("plugin")
+	log.Error("a plugin cannot be opened: the server starts without it and tries again", "plugin", use.Plugin, "err", err)
+	return newLateClient(use.Plugin, err, open, log), nil
 }
 
 // PluginUse turns the configuration's words for a use of a plugin into the plugin host's.
