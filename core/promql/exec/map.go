@@ -130,7 +130,7 @@ func elementwise(op parser.ItemType, truth, swapped bool, col, s []float64) {
 	}
 }
 
-// invariant is a vector evaluated at the first step only.
+// invariantVector is a vector evaluated at the first step only.
 type invariantVector struct {
 	of operator
 	n  int

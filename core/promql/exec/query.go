@@ -41,7 +41,7 @@ type query struct {
 
 func newQuery(ctx context.Context, o Options) *query {
 	return &query{
-		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, budget: o.MaxSamples * cellsPerSample, byKey: map[string]*selection{},
+		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, budget: min(o.MaxSamples, math.MaxInt/cellsPerSample) * cellsPerSample, byKey: map[string]*selection{},
 		mint: math.MaxInt64, maxt: math.MinInt64,
 	}
 }
