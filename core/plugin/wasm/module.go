@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -55,8 +56,10 @@ type Module struct {
 	changed chan struct{} // closed and made anew when one comes free; guarded by Engine.mu
 }
 
-// compileWorkers is how many goroutines wazero compiles a module with.
-const compileWorkers = 2
+const (
+	compileWorkers = 2               // goroutines of wazero's that compile a module; with one it does not heed the context
+	compileTime    = 2 * time.Minute // for all of a module
+)
 
 // Load validates, rewrites and compiles a module, or takes it from the cache. It may take seconds and can't be
 // interrupted. A module is refused if its imports are not the ABI's, if it lacks an export, or asks for more than its
@@ -87,10 +90,11 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	}()
 	rewritten := dir.rewritten()
 	if rewritten == nil {
-		if err := validate(ctx, s.Code); err != nil {
+		// The rewriter's limits come first: they keep wazero from what would take it too long or too much memory.
+		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{}); err != nil {
 			return nil, err
 		}
-		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{}); err != nil {
+		if err := validate(ctx, s.Code); err != nil {
 			return nil, err
 		}
 		m.cacheErr = dir.keep(rewritten)
@@ -100,7 +104,9 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	}
 	m.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfig()).
 		WithCompilationCache(m.cache).WithMemoryLimitPages(maxMemory/pageSize)) // each instance's own limit is its linear's
-	if m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(ctx, compileWorkers), rewritten); err != nil {
+	timed, cancel := context.WithTimeout(ctx, compileTime)
+	defer cancel()
+	if m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(timed, compileWorkers), rewritten); err != nil {
 		return nil, fmt.Errorf("compiling the module: %w", err)
 	}
 	if err := m.checkExports(); err != nil {

@@ -22,7 +22,7 @@ func TestModulesThatAreRefused(t *testing.T) {
 		s    Source
 		text string
 	}{
-		{"what is no module", Source{Code: []byte("#!/bin/sh")}, "not valid"},
+		{"what is no module", Source{Code: []byte("#!/bin/sh")}, "not a module"},
 		{"a module that is too large", Source{Code: make([]byte, MaxModule+1)}, "at most 32"},
 		{"an invalid module", Source{Code: reactor{collect: asm.Const(1)}.module()}, "not valid"},
 		{"an import from elsewhere", Source{Code: reactor{imports: [][]byte{asm.ImportFunction("env", "system", typeAlloc)}}.module()}, "imports env.system; only imports from"},

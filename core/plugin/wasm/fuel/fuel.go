@@ -18,7 +18,7 @@ import (
 )
 
 // Version of the rewriting. It is part of the key under which rewritten modules are kept.
-const Version = 3
+const Version = 4
 
 // Import module and name of tick, and the export under which the host finds the counter.
 const (

@@ -185,6 +185,11 @@ func TestRefusals(t *testing.T) {
 		{"a function without a body", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0})), "0 bodies for 1"},
 		{"more locals than anyone needs", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0}),
 			asm.Section(secCode, asm.CodeWith([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, typeI32}))), "locals"},
+		{"a function of many blocks", one(bytes.Repeat([]byte{0x02, 0x40, opEnd}, 30_000)...), "30000 branches and 0 locals"},
+		{"a branch with many targets", one(slices.Concat([]byte{0x41, 0, 0x0e}, appendU32(nil, 30_000), make([]byte, 30_001))...), "30000 branches"},
+		{"a function of many loops", one(bytes.Repeat([]byte{0x03, 0x40, opEnd}, 8_000)...), "too long to compile"},
+		{"a function of more than a quarter of a megabyte", one(make([]byte, 1<<18)...), "262144 are allowed"},
+		{"more items than anyone needs", asm.Module(asm.Section(secType, slices.Repeat([][]byte{noneToNone}, 100_001)...)), "types: 100001 items"},
 		{"more items than there are bytes", asm.Module([]byte{secType, 0xff, 0xff, 0xff, 0xff, 0x0f}), "ends in the middle"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,5 +1,7 @@
 package fuel
 
+import "fmt"
+
 // Opcodes the rewriter writes or treats apart.
 const (
 	opLoop         = 0x03
@@ -32,8 +34,16 @@ const (
 	blockEmpty     = 0x40
 )
 
+// What compiling a function takes grows with the square of its branches and with its locals, and its memory with its
+// length: without limits a module of a few hundred kilobytes could keep the compiler busy for hours. Compilers' largest
+// functions have some 50 kB and 2,000 branches.
 const (
-	maxLocals  = 50_000    // of one function; wazero's limit
+	maxBody   = 256 << 10   // bytes of a function
+	maxLocals = 10_000      // of a function
+	maxWork   = 500_000_000 // see function.work; some seconds
+)
+
+const (
 	perUnit    = 1024      // instructions of a region beyond which it costs more than one unit
 	smallLeaf  = 16        // instructions of a function that calls nothing, up to which its callers pay for it
 	callCost   = 32        // instructions that a call counts for, since it may be of such a function
@@ -57,6 +67,8 @@ type function struct {
 	regions        []region
 	open           []int // region of each open block, innermost last
 	calls, bulk    bool
+	branches       uint64 // and blocks, and targets of branches
+	loops          uint64
 	whole          []byte
 }
 
@@ -75,7 +87,10 @@ type region struct {
 // rewrite returns the new body; it is valid until the next call.
 func (f *function) rewrite(body []byte, t funcType) ([]byte, error) {
 	f.r = reader{b: body}
-	f.params, f.calls, f.bulk = t.params, false, false
+	f.params, f.calls, f.bulk, f.branches, f.loops = t.params, false, false, 0, 0
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("it has %d bytes, at most %d are allowed", len(body), maxBody)
+	}
 	r := &f.r
 	groups := r.count()
 	afterCount := r.p
@@ -98,6 +113,9 @@ func (f *function) rewrite(body []byte, t funcType) ([]byte, error) {
 	}
 	if err := r.end("code"); err != nil {
 		return nil, err
+	}
+	if f.work() > maxWork {
+		return nil, fmt.Errorf("its %d branches and %d locals would take too long to compile", f.branches, f.locals)
 	}
 	f.flush(len(body))
 	for _, g := range f.regions[1:] {
@@ -153,6 +171,12 @@ func (f *function) appendLeave(b []byte, weight uint32) []byte {
 	b = appendU32(append(b, opGlobalGet), f.m.depth())
 	b = append(appendS33(append(b, opI32Const), weight), opI32Add)
 	return appendU32(append(b, opGlobalSet), f.m.depth())
+}
+
+// work is a measure of what compiling the function takes, found by measuring wazero's compiler.
+func (f *function) work() uint64 {
+	n := f.branches + 3*f.loops
+	return n * n * uint64(1+f.locals/64)
 }
 
 // flush copies the original up to position to.

@@ -9,10 +9,12 @@ func (f *function) instruction() {
 	here := &f.regions[f.open[len(f.open)-1]]
 	here.cost += cost(op)
 	switch {
-	case op == 0x02 || op == opIf: // block
+	case op == opBlock || op == opIf:
+		f.branches++
 		f.blockType()
 		f.open = append(f.open, f.open[len(f.open)-1])
 	case op == opLoop:
+		f.loops++
 		f.blockType()
 		if r.err != nil {
 			return
@@ -41,12 +43,18 @@ func (f *function) instruction() {
 		r.below(f.locals, "local")
 	case op == opGlobalGet || op == opGlobalSet: // the counter is out of reach
 		r.below(f.m.globals, "global")
-	case op == opBr || op == 0x0d || op == 0x25 || op == 0x26: // br, br_if, table.get, table.set
+	case op == opBr || op == 0x0d: // br, br_if
+		f.branches++
 		r.u32()
 	case op == 0x0e: // br_table
-		for n := uint64(r.count()) + 1; n > 0 && r.err == nil; n-- {
+		n := r.count()
+		f.branches += uint64(n)
+		for range n {
 			r.u32()
 		}
+		r.u32() // the default
+	case op == 0x25 || op == 0x26: // table.get, table.set
+		r.u32()
 	case op == 0x1c: // select with types
 		r.take(r.count())
 	case op >= 0x28 && op <= 0x3e: // loads and stores

@@ -103,13 +103,21 @@ func (m *module) join(size int) []byte {
 	return out
 }
 
+// maxItems bounds the items of a section: wazero has some hundred bytes for each. The Go programs here have 7,000 functions.
+const maxItems = 100_000
+
 // section returns a reader of a section's body and the number of its items; an absent one has none.
 func (m *module) section(id byte) (*reader, uint32) {
 	r := &reader{b: m.sections[id]}
 	if r.b == nil {
 		return r, 0
 	}
-	return r, r.count()
+	n := r.count()
+	if n > maxItems {
+		r.failf("%d items, at most %d are allowed", n, maxItems)
+		n = 0
+	}
+	return r, n
 }
 
 // tick is the index of the imported function: the last import.
