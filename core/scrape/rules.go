@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
@@ -89,15 +88,6 @@ func (r *rules) check(ls labels.Labels) error {
 		}
 		return nil
 	})
-}
-
-// isStartTime tells whether a line of OpenMetrics gives the start time of a metric of type t instead of a sample.
-func isStartTime(exposed labels.Labels, t model.MetricType) bool {
-	switch t {
-	case model.MetricTypeCounter, model.MetricTypeHistogram, model.MetricTypeSummary, model.MetricTypeGaugeHistogram:
-		return strings.HasSuffix(exposed.Get(model.MetricNameLabel), "_created")
-	}
-	return false
 }
 
 // reports are the names of the series that every scrape writes about itself, in the order of report.

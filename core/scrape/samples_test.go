@@ -51,10 +51,8 @@ func TestSamplesOfAScrape(t *testing.T) {
 			c.MetricRelabelConfigs = []*config.Relabel{{Regex: new("x"), Action: "labeldrop"}}
 		}, body: "a{x=\"1\"} 1\na{x=\"2\"} 2\n", want: []string{`{__name__="a", L} 1`}},
 		{name: "a metric named like a report gives way to it", body: "up 5\na 1\n", want: []string{`{__name__="a", L} 1`}},
-		{name: "exemplars and start times are no samples", body: "# TYPE c counter\nc_total 5 # {trace_id=\"x\"} 1 2\nc_created 123.4\n# EOF\n",
-			want: []string{`{__name__="c_total", L} 5`}},
-		{name: "a gauge may be called created", body: "# TYPE c_created gauge\nc_created 5\n# EOF\n",
-			want: []string{`{__name__="c_created", L} 5`}},
+		{name: "exemplars are no samples, start times are, as upstream has it", body: "# TYPE c counter\nc_total 5 # {trace_id=\"x\"} 1 2\nc_created 123.4\n# EOF\n",
+			want: []string{`{__name__="c_created", L} 123.4`, `{__name__="c_total", L} 5`}},
 		{name: "UTF-8 names are taken", body: "{\"a.b\",\"c.d\"=\"ü\"} 1\n", want: []string{`{__name__="a.b", "c.d"="ü", L} 1`}},
 		{name: "special values are kept", body: "a NaN\nb +Inf\nc -0\n",
 			want: []string{`{__name__="a", L} NaN`, `{__name__="b", L} +Inf`, `{__name__="c", L} -0`}},

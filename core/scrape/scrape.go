@@ -16,7 +16,6 @@
 //   - a metric that a target exposes under the name and labels of a report series (up, scrape_...) is dropped as a
 //     duplicate;
 //   - of several lines with the same labels the first counts, and each further one is a duplicate, whatever its value;
-//   - the _created lines of OpenMetrics are taken for what they are, start times, and are not stored as series;
 //   - the series of a job that is taken out of the configuration are marked stale like those of any target that goes;
 //   - a target that comes back, or whose settings change, goes on where its predecessor with the same labels ended.
 package scrape

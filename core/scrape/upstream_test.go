@@ -34,7 +34,7 @@ type parsed struct {
 }
 
 func (u *upstream) parse(body, contentType string) (out []parsed, err error) {
-	p, err := textparse.New([]byte(body), contentType, labels.NewSymbolTable(), textparse.ParserOptions{OpenMetricsSkipSTSeries: true})
+	p, err := textparse.New([]byte(body), contentType, labels.NewSymbolTable(), textparse.ParserOptions{})
 	if err != nil {
 		return nil, err
 	}

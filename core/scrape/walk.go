@@ -85,7 +85,7 @@ func (w *walk) read(body []byte, f exposition.Format) error {
 		case err != nil:
 			return failf(failParse, "the exposition cannot be read as %s: %w", f, err)
 		case kind == exposition.Series:
-			if err := w.sample(f); err != nil {
+			if err := w.sample(); err != nil {
 				return err
 			}
 		case kind != exposition.Comment:
@@ -114,7 +114,7 @@ func (w *walk) expect() {
 }
 
 // sample takes the current line.
-func (w *walk) sample(f exposition.Format) error {
+func (w *walk) sample() error {
 	w.scraped++
 	if !w.moved && w.parser.Expected() && w.page.lines[w.pos].kind() == plain {
 		if _, has := w.timestamp(); !has {
@@ -125,7 +125,7 @@ func (w *walk) sample(f exposition.Format) error {
 			return nil
 		}
 	}
-	err := w.unusual(f)
+	err := w.unusual()
 	w.expect()
 	return err
 }
@@ -136,7 +136,7 @@ func (w *walk) timestamp() (int64, bool) {
 }
 
 // unusual takes a line that is not simply one more value of the row.
-func (w *walk) unusual(f exposition.Format) error {
+func (w *walk) unusual() error {
 	lines := w.page.lines
 	t, has := w.timestamp()
 	hash, length := w.parser.Hash(), len(w.parser.Raw())
@@ -169,7 +169,7 @@ func (w *walk) unusual(f exposition.Format) error {
 		ln.what = lines[at].what
 	} else {
 		var err error
-		if ln.what, err = w.unknown(lineID{hash, length}, f); err != nil {
+		if ln.what, err = w.unknown(lineID{hash, length}); err != nil {
 			return err
 		}
 	}
@@ -226,15 +226,11 @@ func (w *walk) move() {
 }
 
 // unknown finds out what a line is that the page does not have: its kind (plain or dropped) and series, as in line.
-func (w *walk) unknown(id lineID, f exposition.Format) (uint32, error) {
+func (w *walk) unknown(id lineID) (uint32, error) {
 	if what, ok := w.newLines[id]; ok {
 		return what, nil
 	}
 	exposed := w.parser.Labels()
-	if f == exposition.OpenMetrics && isStartTime(exposed, w.parser.MetricType()) {
-		w.newLines[id] = dropped
-		return dropped, nil
-	}
 	p := w.page
 	ls, keep, err := p.rules.labelsOf(w.builder, exposed)
 	if err != nil {
