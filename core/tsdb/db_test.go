@@ -219,6 +219,9 @@ func TestARowIsStoredAsAWholeOrNotAtAll(t *testing.T) {
 	if err := g.Append(2000, []storage.Slot{slots[0], slots[0]}, []float64{1, 2}); err == nil {
 		t.Error("a row that names a series twice was taken")
 	}
+	if err := g.Append(1000, []storage.Slot{slots[2], slots[1], slots[2]}, []float64{4, 2, 5}); err == nil || len(all(t, db)) != len(before) {
+		t.Errorf("a row that is there and now names a series twice was taken: %v", err)
+	}
 	if err := g.Append(2000, []storage.Slot{99}, []float64{1}); err == nil {
 		t.Error("a slot that was never given out was taken")
 	}

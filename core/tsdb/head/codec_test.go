@@ -1,0 +1,153 @@
+package head
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+func TestRowsOfTheLogComeBackBitForBit(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		writers, readers := map[uint32]*base{}, map[uint32]*base{}
+		for segment := range uint64(3) {
+			for range 40 { // records
+				var rec []byte
+				var ctx rowContext
+				type row struct {
+					group uint32
+					t     int64
+					slots []uint32
+					vals  []float64
+				}
+				var rows []row
+				for range 1 + r.IntN(4) {
+					x := row{group: r.Uint32N(3), t: r.Int64N(1 << 45)}
+					for s := range uint32(20) {
+						if r.IntN(3) > 0 {
+							x.slots = append(x.slots, s)
+							x.vals = append(x.vals, randomValue(r))
+						}
+					}
+					if len(x.slots) == 0 {
+						continue
+					}
+					if r.IntN(4) == 0 {
+						r.Shuffle(len(x.slots), func(i, j int) { x.slots[i], x.slots[j] = x.slots[j], x.slots[i] })
+					}
+					if writers[x.group] == nil {
+						writers[x.group], readers[x.group] = &base{}, &base{}
+					}
+					rec = appendEntry(rec, &ctx, writers[x.group], segment+1, x.group, x.t, x.slots, x.vals)
+					rows = append(rows, x)
+				}
+				var e entry
+				n := 0
+				err := e.decodeRows(rec, func(e *entry) *base {
+					b := readers[e.group]
+					if e.fresh {
+						b.reset(segment + 1)
+					}
+					b.grow(int(e.top) + 1)
+					return b
+				}, func(e *entry, known bool) error {
+					x := rows[n]
+					n++
+					if !known || e.group != x.group || e.t != x.t || !slices.Equal(e.slots, x.slots) {
+						t.Fatalf("seed %d: entry %d of group %d at %d", seed, n, e.group, e.t)
+					}
+					for i, v := range x.vals {
+						if math.Float64bits(e.vals[i]) != math.Float64bits(v) {
+							t.Fatalf("seed %d: slot %d is %v, want %v", seed, x.slots[i], e.vals[i], v)
+						}
+					}
+					return nil
+				})
+				if err != nil || n != len(rows) {
+					t.Fatalf("seed %d: %d entries of %d: %v", seed, n, len(rows), err)
+				}
+			}
+		}
+	}
+}
+
+// Whatever the bytes of a record: entries or an error.
+func FuzzRows(f *testing.F) {
+	var ctx rowContext
+	b := &base{}
+	rec := appendEntry(nil, &ctx, b, 1, 5, 1_700_000_000_000, []uint32{0, 1, 2, 9}, []float64{1, 2.5, math.Inf(1), 1e300})
+	rec = appendEntry(rec, &ctx, b, 1, 5, 1_700_000_015_000, []uint32{0}, []float64{3})
+	f.Add(rec)
+	f.Add([]byte{flagDense, 0, 0, 200, 200, 200, 200, 8})
+	f.Fuzz(func(t *testing.T, rec []byte) {
+		var e entry
+		bases := map[uint32]*base{}
+		err := e.decodeRows(rec, func(e *entry) *base {
+			if e.top >= maxGroup || e.group%3 == 0 {
+				return nil
+			}
+			g := bases[e.group%7]
+			if g == nil {
+				g = &base{}
+				bases[e.group%7] = g
+			}
+			g.grow(int(e.top) + 1)
+			return g
+		}, func(e *entry, known bool) error {
+			if len(e.slots) != len(e.vals) {
+				t.Fatalf("%d slots, %d values", len(e.slots), len(e.vals))
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, errEntry) {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Whatever the bytes of a tile: if its frame is right, all columns can be asked for.
+func FuzzTile(f *testing.F) {
+	r := rand.New(rand.NewPCG(1, 1))
+	var s sealer
+	ts := make([]int64, sealRows)
+	for i := range ts {
+		ts[i] = int64(i) * 15000
+	}
+	rows := make([][]float64, sealRows)
+	for i := range rows {
+		for range 70 {
+			v := randomValue(r)
+			if r.IntN(5) == 0 {
+				v = storage.Absent
+			}
+			rows[i] = append(rows[i], v)
+		}
+	}
+	whole := s.seal(ts, 70, func(i int) []float64 { return rows[i] })
+	f.Add(whole.blob)
+	f.Add(whole.blob[:len(whole.blob)-1])
+	for at := 0; at < 300; at += 7 {
+		b := bytes.Clone(whole.blob)
+		b[at] ^= 1 << (at % 8)
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		x, err := parseTile(bytes.Clone(b))
+		if err != nil {
+			return
+		}
+		var d decoder
+		for s := range uint32(min(x.slots(), 200) + 1) {
+			ts, vals, ok := d.decode(&x, s)
+			if ok && (len(ts) != x.rows || len(vals) != x.rows) {
+				t.Fatalf("%d times, %d values of %d rows", len(ts), len(vals), x.rows)
+			}
+		}
+		x.nextTime(x.mint)
+	})
+}

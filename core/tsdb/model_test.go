@@ -1,0 +1,226 @@
+package tsdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// TestRandomOperationsAgreeWithAMap appends by rows and by series, in order and out of it, and cuts, merges,
+// checkpoints, queries, restarts and crashes at random, under options that change what happens when and must
+// not change the answers.
+func TestRandomOperationsAgreeWithAMap(t *testing.T) {
+	for i, o := range []Options{
+		{Sync: "off"},
+		{Sync: "always", CheckpointBytes: 2000, SegmentSize: 1500},
+		{Sync: "200ms", CheckpointBytes: 20_000, SegmentSize: 4000, OutOfOrderWindow: 3 * time.Hour},
+		{Sync: "off", CheckpointBytes: 5000, SegmentSize: 100_000, OutOfOrderWindow: 30 * time.Hour},
+		{Sync: "off", CheckpointBytes: 8000, Retention: 100 * time.Hour, OutOfOrderWindow: 10 * time.Minute},
+	} {
+		seeds := uint64(6)
+		if testing.Short() {
+			seeds = 2
+		}
+		for seed := range seeds {
+			t.Run(fmt.Sprintf("options %d, seed %d", i, seed), func(t *testing.T) {
+				o.Dir, o.Clock = "data", func() time.Time { return time.UnixMilli(1 << 42) }
+				m := &modelRun{t: t, r: rand.New(rand.NewPCG(seed, uint64(i))), o: o, fs: vfs.NewMem(),
+					want: map[sampleID]float64{}, now: scenarioStart}
+				mustMkdir(t, m.fs)
+				m.open()
+				for range 500 {
+					m.step()
+				}
+				m.compare("at the end")
+				m.restart(true)
+				m.compare("after a restart")
+				if err := m.db.Close(); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+	}
+}
+
+type modelRun struct {
+	t     *testing.T
+	r     *rand.Rand
+	o     Options
+	fs    *vfs.Mem
+	db    *DB
+	want  map[sampleID]float64
+	now   int64
+	group storage.Group
+	slots []storage.Slot
+	churn int
+}
+
+func (m *modelRun) rowSeries(i int) labels.Labels {
+	return labels.FromStrings("__name__", fmt.Sprint("row", i), "instance", "a", "job", "rows")
+}
+
+func (m *modelRun) open() {
+	m.o.FS = m.fs
+	db, err := Open(m.o)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	m.db, m.slots = db, nil
+	if m.group, err = db.Group(labels.FromStrings("instance", "a", "job", "rows")); err != nil {
+		m.t.Fatal(err)
+	}
+	for i := range 12 {
+		s, err := m.group.Slot(m.rowSeries(i))
+		if err != nil {
+			m.t.Fatal(err)
+		}
+		m.slots = append(m.slots, s)
+	}
+}
+
+// restart closes the database or has it killed, and opens it again on what is on the disk.
+func (m *modelRun) restart(clean bool) {
+	if !clean {
+		disk := m.fs.Kill()
+		m.db.Close() // what it writes now is not on that disk
+		m.fs = disk
+	} else {
+		if err := m.db.Close(); err != nil {
+			m.t.Fatal(err)
+		}
+		m.fs = m.fs.Kill()
+	}
+	m.open()
+}
+
+func (m *modelRun) step() {
+	ctx := context.Background()
+	switch n := m.r.IntN(100); {
+	case n < 35:
+		m.row()
+	case n < 70:
+		m.batch()
+	case n < 72:
+		m.now += m.r.Int64N(5 * 3600_000) // nothing comes for a while
+	case n < 75:
+		m.churn++
+	case n < 83:
+		if err := m.db.maintain(ctx); err != nil {
+			m.t.Fatal(err)
+		}
+	case n < 86:
+		before := len(m.db.parts.list)
+		if err := m.db.retire(ctx); err != nil {
+			m.t.Fatal(err)
+		}
+		if len(m.db.parts.list) < before {
+			m.compare("after a merge")
+		}
+	case n < 88:
+		m.restart(m.r.IntN(2) == 0)
+	default:
+		lo := scenarioStart + m.r.Int64N(m.now-scenarioStart+1)
+		hi := lo + m.r.Int64N(6*3600_000)
+		ms := []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "job", "rows")}
+		if m.r.IntN(2) == 0 {
+			ms = []*labels.Matcher{labels.MustNewMatcher(labels.MatchNotRegexp, "n", ".*[13579]"), labels.MustNewMatcher(labels.MatchNotEqual, "job", "rows")}
+		}
+		got, want := within(m.t, m.db, lo, hi, ms...), map[sampleID]float64{}
+		for id, v := range m.want {
+			rows := id.series[len(id.series)-len(`job="rows"}`):] == `job="rows"}`
+			odd := false
+			for d := 1; d < 10; d += 2 {
+				odd = odd || len(id.series) > 3 && id.series[len(id.series)-3:] == fmt.Sprintf(`%d"}`, d)
+			}
+			if id.t >= lo && id.t <= hi && rows == (len(ms) == 1) && (rows || !odd) {
+				want[id] = v
+			}
+		}
+		verifySame(m.t, got, want)
+	}
+}
+
+func (m *modelRun) compare(what string) {
+	m.t.Helper()
+	got := all(m.t, m.db)
+	for id, v := range m.want {
+		if g, ok := got[id]; !ok || math.Float64bits(g) != math.Float64bits(v) {
+			m.t.Fatalf("%s: %v = %v is %v, %v", what, id, v, g, ok)
+		}
+	}
+	if len(got) != len(m.want) {
+		m.t.Fatalf("%s: %d samples, want %d", what, len(got), len(m.want))
+	}
+}
+
+func (m *modelRun) row() {
+	m.now += 1 + m.r.Int64N(120_000)
+	at := m.now
+	if m.r.IntN(12) == 0 {
+		at -= m.r.Int64N(4 * 3600_000)
+	}
+	var slots []storage.Slot
+	var vals []float64
+	var ids []sampleID
+	for i, s := range m.slots {
+		if i == 11 && m.r.IntN(20) > 0 || m.r.IntN(15) == 0 { // one that is rare, gaps in the others
+			continue
+		}
+		slots, vals = append(slots, s), append(vals, float64(m.r.IntN(5000))/10)
+		ids = append(ids, sampleID{m.rowSeries(i).String(), at})
+	}
+	err := m.group.Append(at, slots, vals)
+	if m.refused(err, at) {
+		return
+	}
+	for i, id := range ids {
+		m.want[id] = vals[i]
+	}
+}
+
+// refused tells whether an append was refused for a reason that it can have.
+func (m *modelRun) refused(err error, at int64) bool {
+	switch {
+	case err == nil:
+		return false
+	case at == m.now: // newer than everything
+		m.t.Fatalf("a sample in order at %d was refused: %v", at, err)
+	case errors.Is(err, storage.ErrOutOfOrder), errors.Is(err, storage.ErrDuplicate), errors.Is(err, storage.ErrTooOld):
+		return true
+	default:
+		m.t.Fatal(err)
+	}
+	return true
+}
+
+func (m *modelRun) batch() {
+	m.now += 1 + m.r.Int64N(60_000)
+	for range 1 + m.r.IntN(8) {
+		at := m.now
+		if m.r.IntN(6) == 0 {
+			at -= m.r.Int64N(6 * 3600_000)
+		}
+		ls := labels.FromStrings("__name__", "m", "job", "batch", "n", fmt.Sprint(m.churn/3*10+m.r.IntN(20)))
+		if m.r.IntN(15) == 0 {
+			ls = m.rowSeries(m.r.IntN(12)) // the series of a scrape, from somebody else
+		}
+		v := float64(m.r.IntN(1e6))
+		if was, ok := m.want[sampleID{ls.String(), at}]; ok {
+			v = was // another value is refused or wins, by where the first one is now
+		}
+		err := m.db.Append(context.Background(), []model.Series{{Labels: ls, Samples: []model.Sample{{T: at, V: v}}}})
+		if !m.refused(err, at) {
+			m.want[sampleID{ls.String(), at}] = v
+		}
+	}
+}
