@@ -84,7 +84,7 @@ func randomTables(r *rand.Rand) ([]storage.Columns, samples) {
 					case 0:
 						v = math.Float64frombits(r.Uint64() | 1<<63) // never Absent
 					case 1, 2, 3:
-						v = math.Trunc(float64(r.IntN(1 << 20)))
+						v = float64(r.IntN(1 << 20))
 					}
 					vals[k] = v
 				}
