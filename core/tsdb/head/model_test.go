@@ -198,6 +198,52 @@ func randomValue(r *rand.Rand) float64 {
 	}
 }
 
+// Many samples out of order between the rows of one tile, of values that do not compress: tiles are split
+// before their columns outgrow the offsets.
+func TestTilesGrowByLateRowsAndAreSplit(t *testing.T) {
+	fs := newMem(t)
+	o := testOptions(fs)
+	o.OutOfOrderWindow = 100 * time.Hour
+	h := open(t, o)
+	want, r := reference{}, rand.New(rand.NewPCG(1, 9))
+	add := func(at int64) {
+		var batch []model.Series
+		for i := range 70 {
+			ls := labels.FromStrings("__name__", fmt.Sprintf("m%d", i), "job", "x")
+			v := r.NormFloat64()
+			batch = append(batch, model.Series{Labels: ls, Samples: []model.Sample{{T: at, V: v}}})
+			want.put(ls, at, v)
+		}
+		if err := h.Append(context.Background(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range int64(100) {
+		add(i * 60_000)
+	}
+	for _, i := range r.Perm(300) {
+		add(10*60_000 + int64(i)*150 + 1)
+	}
+	diff(t, "live", contents(t, h, math.MinInt64, math.MaxInt64), want)
+	for _, checkpoint := range []bool{false, true} {
+		if checkpoint {
+			if err := h.Checkpoint(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := h.Close(); err != nil {
+			t.Fatal(err)
+		}
+		fs = fs.Kill()
+		o.FS = fs
+		h = open(t, o)
+		diff(t, "after a restart", contents(t, h, math.MinInt64, math.MaxInt64), want)
+	}
+	if err := h.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func sanitize(v float64) float64 {
 	if math.Float64bits(v) == storage.AbsentBits {
 		return math.NaN()

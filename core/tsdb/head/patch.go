@@ -1,10 +1,8 @@
 package head
 
 import (
-	"fmt"
 	"slices"
-
-	"github.com/hearth-project/hearth/core/storage"
+	"sort"
 )
 
 // store puts cells in their place, whether that is open or sealed, and over what is there.
@@ -33,14 +31,10 @@ func (h *Head) store(g *group, t int64, slots []uint32, vals []float64) {
 	}
 }
 
-// patch puts cells into the sealed tile that their time falls into, by sealing it again.
+// patch puts cells into the sealed tile that their time falls into, by sealing it again, in two if it has
+// become long.
 func (h *Head) patch(g *group, t int64, slots []uint32, vals []float64) error {
-	i, _ := slices.BinarySearchFunc(g.tiles, t, func(x tile, t int64) int {
-		if x.maxt < t {
-			return -1
-		}
-		return 1
-	})
+	i := sort.Search(len(g.tiles), func(i int) bool { return g.tiles[i].maxt >= t })
 	old := &g.tiles[i]
 	ts := make([]int64, old.rows, old.rows+1)
 	if err := old.times(ts); err != nil {
@@ -49,9 +43,6 @@ func (h *Head) patch(g *group, t int64, slots []uint32, vals []float64) error {
 	at, found := slices.BinarySearch(ts, t)
 	if !found {
 		ts = slices.Insert(ts, at, t)
-	}
-	if len(ts) > maxTileRows {
-		return fmt.Errorf("%w: its tile is full", storage.ErrOutOfOrder)
 	}
 	width := len(g.series)
 	rows := make([]float64, len(ts)*width)
@@ -74,11 +65,18 @@ func (h *Head) patch(g *group, t int64, slots []uint32, vals []float64) error {
 	for k, s := range slots {
 		rows[at*width+int(s)] = vals[k]
 	}
-	fresh := h.w.sealer.seal(ts, width, func(r int) []float64 { return rows[r*width : (r+1)*width] })
+	var fresh []tile
+	for lo := 0; lo < len(ts); {
+		n := len(ts) - lo
+		if len(ts) > 2*sealRows {
+			n = min(n, (len(ts)+1)/2)
+		}
+		fresh = append(fresh, h.w.sealer.seal(ts[lo:lo+n], width, func(r int) []float64 { return rows[(lo+r)*width : (lo+r+1)*width] }))
+		lo += n
+	}
 	mu := h.lock(g)
 	mu.Lock()
-	g.tiles = slices.Clone(g.tiles)
-	g.tiles[i] = fresh
+	g.tiles = slices.Replace(slices.Clone(g.tiles), i, i+1, fresh...)
 	mu.Unlock()
 	h.noteTime(t)
 	return nil

@@ -13,9 +13,11 @@ import (
 // The bytes of a tile: FORMAT.md, section 4.1.
 const (
 	tileHeader  = 12
-	tileStride  = 64 // slots that share one base offset
-	maxTileRows = 1024
+	tileStride  = 64  // slots that share one base offset
+	maxTileRows = 127 // so that the columns of a stride end within the 16 bits that say where
 )
+
+const _ = uint16(tileStride * (1 + 8*maxTileRows)) // chunk.MaxLen of each: this compiles only if it fits
 
 var errTile = errors.New("malformed tile")
 
