@@ -2,7 +2,7 @@
 // (https://prometheus.io/docs/specs/prw/remote_write_spec/). A request is one snappy block with a WriteRequest.
 //
 // The message is walked in place. A series is known by the bytes of its labels, so that labels are made once for a
-// series, not once for a sample: see intern.go. What hearth does not keep yet (metadata, exemplars, native
+// series, not once for a sample: see known.go. What hearth does not keep yet (metadata, exemplars, native
 // histograms) is counted and skipped.
 package remote
 
@@ -20,6 +20,7 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 	"golang.org/x/sync/semaphore"
 
 	"github.com/hearth-project/hearth/core/model"
@@ -36,9 +37,9 @@ const (
 
 // Options says where samples go. Storage must be set.
 type Options struct {
-	Storage    storage.Writer
+	Storage    storage.RefWriter
 	MaxBytes   int64 // of a request, before and after decompression; 0 means 32 MiB
-	CacheBytes int64 // for the labels of known series; 0 means 64 MiB
+	CacheBytes int64 // for the names of known series; 0 means 64 MiB
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Clock      func() time.Time // nil means time.Now
@@ -47,7 +48,7 @@ type Options struct {
 // Receiver answers remote write requests. It is an http.Handler, safe for concurrent use.
 type Receiver struct {
 	opts     Options
-	known    *interner
+	known    *known
 	memory   *semaphore.Weighted // bytes of requests that are decoded at the same time
 	requests sync.Pool           // of *request
 	metrics  metrics
@@ -69,7 +70,7 @@ func NewReceiver(opts Options) *Receiver {
 	}
 	return &Receiver{
 		opts:     opts,
-		known:    newInterner(opts.CacheBytes),
+		known:    newKnown(opts.CacheBytes),
 		memory:   semaphore.NewWeighted(4 * opts.MaxBytes),
 		requests: sync.Pool{New: func() any { return new(request) }},
 		metrics:  newMetrics(opts.Registerer),
@@ -80,15 +81,19 @@ func NewReceiver(opts Options) *Receiver {
 type request struct {
 	body    bytes.Buffer // compressed
 	message []byte       // decompressed
-	batch   []model.Series
-	ends    []int // ends[i] is where the samples of batch[i] end in samples
 	samples []model.Sample
+	series  []sent
+	unknown []int           // series without a number, by index
+	sets    []labels.Labels // theirs
+	points  []storage.Point // to be written
+	of      []int32         // and their series, by index
+	gone    []int           // points whose series left the storage
 }
 
 func (q *request) reset() {
 	q.body.Reset()
-	clear(q.batch) // labels must not be held
-	q.batch, q.ends, q.samples = q.batch[:0], q.ends[:0], q.samples[:0]
+	clear(q.sets) // labels must not be held
+	q.samples, q.series, q.sets = q.samples[:0], q.series[:0], q.sets[:0]
 }
 
 // ServeHTTP answers 204 when every sample is stored. 400 means that some cannot be, ever: the sender must not try

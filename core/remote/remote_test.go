@@ -8,6 +8,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,25 +28,42 @@ var now = time.Unix(1_700_000_000, 0)
 
 // recorder is a storage that remembers what it was given, as text, and fails as told.
 type recorder struct {
-	storage.Writer
-	mu  sync.Mutex
-	got []string
-	err error
+	mu    sync.Mutex
+	names []string // of the series, by number
+	lost  int      // that many of them have left
+	got   []string
+	err   error
 }
 
-func (r *recorder) Append(_ context.Context, batch []model.Series) error {
+func (r *recorder) Refs(_ context.Context, series []labels.Labels, refs []storage.Ref) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, s := range batch {
-		for _, p := range s.Samples {
-			v := fmt.Sprint(p.V)
-			if model.IsStale(p.V) {
-				v = "stale"
-			}
-			r.got = append(r.got, fmt.Sprintf("%s %d %s", s.Labels, p.T-now.UnixMilli(), v))
+	for i, ls := range series {
+		at := slices.Index(r.names[r.lost:], ls.String())
+		if at < 0 {
+			at = len(r.names) - r.lost
+			r.names = append(r.names, ls.String())
 		}
+		refs[i] = storage.Ref(r.lost + at + 1)
 	}
-	return r.err
+	return nil
+}
+
+func (r *recorder) AppendPoints(_ context.Context, points []storage.Point, gone []int) ([]int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i, p := range points {
+		if int(p.Ref) <= r.lost {
+			gone = append(gone, i)
+			continue
+		}
+		v := fmt.Sprint(p.V)
+		if model.IsStale(p.V) {
+			v = "stale"
+		}
+		r.got = append(r.got, fmt.Sprintf("%s %d %s", r.names[p.Ref-1], p.T-now.UnixMilli(), v))
+	}
+	return gone, r.err
 }
 
 func series(pairs ...string) prompb.TimeSeries {
@@ -84,7 +102,7 @@ func post(r http.Handler, body []byte, header ...string) *httptest.ResponseRecor
 	return w
 }
 
-func newReceiver(store storage.Writer, reg prometheus.Registerer) *Receiver {
+func newReceiver(store storage.RefWriter, reg prometheus.Registerer) *Receiver {
 	return NewReceiver(Options{Storage: store, Registerer: reg, Clock: func() time.Time { return now }})
 }
 
@@ -244,34 +262,55 @@ func TestRequestsAtTheSameTime(t *testing.T) {
 	}
 }
 
-func TestInternerIsBoundedAndExact(t *testing.T) {
-	in := newInterner(64 << 10)
-	raw := func(i int) []byte {
-		ts := series("__name__", "m", "i", fmt.Sprint(i))
-		b, err := ts.Marshal()
-		if err != nil {
-			t.Fatal(err)
+func TestSeriesThatLeftTheStorageComeBack(t *testing.T) {
+	store := &recorder{}
+	r := newReceiver(store, nil)
+	body := encode(t, &prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("__name__", "a"), 1, 2), with(series("__name__", "b"), 3)}})
+	for range 2 {
+		if w := post(r, body); w.Code != 204 {
+			t.Fatalf("answered %d %s", w.Code, w.Body)
 		}
-		return b
+		store.lost = 1 // a is gone, b is there
 	}
+	once := []string{`{__name__="a"} 0 1`, `{__name__="a"} 1 2`, `{__name__="b"} 0 3`}
+	again := []string{`{__name__="b"} 0 3`, `{__name__="a"} 0 1`, `{__name__="a"} 1 2`}
+	if want := slices.Concat(once, again); !slices.Equal(store.got, want) {
+		t.Errorf("stored\n%s\nwant\n%s", strings.Join(store.got, "\n"), strings.Join(want, "\n"))
+	}
+	if w := post(r, body); w.Code != 204 || len(store.names) != 3 {
+		t.Errorf("the third time: %d, %d series were made", w.Code, len(store.names))
+	}
+}
+
+func TestKnownIsBoundedAndExact(t *testing.T) {
+	k := newKnown(64 << 10)
 	for round := range 3 {
-		for i := range 5000 {
-			b := raw(i)
-			ls, err := in.labels(rawSeries{message: b, labels: b})
-			if want := labels.FromStrings("__name__", "m", "i", fmt.Sprint(i)); err != nil || !labels.Equal(ls, want) {
-				t.Fatalf("round %d: got %s, %v; want %s", round, ls, err, want)
+		for lo := 0; lo < 6000; lo += 100 {
+			batch := make([]sent, 100)
+			for i := range batch {
+				batch[i].name = k.name(fmt.Appendf(nil, "series %d", lo+i))
+			}
+			unknown := k.find(batch, nil)
+			for i := range batch {
+				if s := batch[i]; s.ref != 0 && int(s.ref) != lo+i+1 {
+					t.Fatalf("round %d: series %d is taken for %d", round, lo+i, s.ref-1)
+				}
+			}
+			for _, i := range unknown {
+				batch[i].ref = storage.Ref(lo + i + 1)
+			}
+			k.keep(batch, unknown)
+			if left := k.find(batch, nil); len(left) > 0 {
+				t.Fatalf("round %d: %d series are forgotten at once", round, len(left))
 			}
 		}
 	}
-	var total int64
-	for i := range in.shards {
-		total += in.shards[i].mu.bytes
+	if n := (len(k.mu.young.places) + len(k.mu.old.places)) * placeBytes; n > 64<<10 {
+		t.Errorf("%d bytes are used", n)
 	}
-	if total > 32<<10 {
-		t.Errorf("the young generation is %d bytes", total)
-	}
-	b := raw(4999)
-	if n := testing.AllocsPerRun(100, func() { in.labels(rawSeries{message: b, labels: b}) }); n > 0 {
+	batch := []sent{{name: k.name([]byte("series 5999"))}}
+	var buf [1]int
+	if n := testing.AllocsPerRun(100, func() { k.find(batch, buf[:0]) }); n > 0 {
 		t.Errorf("a known series costs %v allocations", n)
 	}
 }
@@ -356,9 +395,18 @@ func FuzzReceiver(f *testing.F) {
 	})
 }
 
-type discard struct{ storage.Writer }
+type discard struct{}
 
-func (discard) Append(context.Context, []model.Series) error { return nil }
+func (discard) Refs(_ context.Context, _ []labels.Labels, refs []storage.Ref) error {
+	for i := range refs {
+		refs[i] = storage.Ref(i + 1)
+	}
+	return nil
+}
+
+func (discard) AppendPoints(_ context.Context, _ []storage.Point, gone []int) ([]int, error) {
+	return gone, nil
+}
 
 // BenchmarkReceive is a request of 2000 known series, as Prometheus sends them.
 func BenchmarkReceive(b *testing.B) {

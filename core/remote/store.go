@@ -11,30 +11,44 @@ import (
 	"github.com/hearth-project/hearth/core/storage"
 )
 
+// maxRounds is how often series that leave the storage while a request is being stored are made again.
+const maxRounds = 4
+
+// sent is a series of a request.
+type sent struct {
+	name    rawName
+	raw     []byte // its labels, or a message with them
+	samples []model.Sample
+	end     int // of its samples in those of the request, as long as they move
+	ref     storage.Ref
+}
+
 // store writes the message of q and says how to answer.
 func (r *Receiver) store(ctx context.Context, q *request) (int, error) {
 	refused, err := r.collect(q, r.opts.Clock().Add(maxAhead).UnixMilli())
 	if err != nil {
 		return http.StatusBadRequest, fmt.Errorf("request body: %w", err)
 	}
-	if len(q.batch) > 0 {
-		err = r.opts.Storage.Append(ctx, q.batch)
+	q.unknown = r.known.find(q.series, q.unknown[:0])
+	bad, err := r.makeKnown(ctx, q, q.unknown)
+	if errors.Is(err, errTruncated) || errors.Is(err, errMalformed) {
+		return http.StatusBadRequest, fmt.Errorf("request body: %w", err)
 	}
-	stored := len(q.samples)
-	var part *storage.AppendError
-	if errors.As(err, &part) {
-		stored = part.Stored
-		r.metrics.rejected.WithLabelValues(reason(err)).Add(float64(part.Rejected))
-	} else if err != nil {
-		stored = 0
+	if refused == nil {
+		refused = bad
+	}
+	stored := 0
+	if err == nil {
+		stored, err = r.write(ctx, q)
 	}
 	r.metrics.samples.Add(float64(stored))
+	var part *storage.AppendError
 	switch {
 	case err == nil && refused == nil:
 		return http.StatusNoContent, nil
 	case err == nil:
 		return http.StatusBadRequest, refused
-	case reason(err) != "":
+	case errors.As(err, &part), reason(err) != "":
 		return http.StatusBadRequest, err
 	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrNoSpace):
 		return http.StatusServiceUnavailable, err
@@ -42,15 +56,9 @@ func (r *Receiver) store(ctx context.Context, q *request) (int, error) {
 	return http.StatusInternalServerError, err
 }
 
-// collect walks the message into q.batch. Series and samples that can never be stored are left out and counted; the
-// first reason is refused. An error means that the message is damaged: then nothing may be stored.
+// collect walks the message into q.series. Samples that can never be stored are left out and counted; the first
+// reason is refused. An error means that the message is damaged: then nothing may be stored.
 func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
-	refuse := func(n int, why string, e error) {
-		r.metrics.rejected.WithLabelValues(why).Add(float64(n))
-		if refused == nil {
-			refused = e
-		}
-	}
 	w := walker{b: q.message}
 	for {
 		s, more, err := w.next(&q.samples)
@@ -60,34 +68,162 @@ func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
 		if !more {
 			break
 		}
-		start := s.firstSample
-		ls, err := r.known.labels(s)
-		if err != nil {
-			refuse(len(q.samples)-start, "labels", err)
-			q.samples = q.samples[:start]
-			continue
+		one := sent{raw: s.labels}
+		if s.labels != nil {
+			one.name = r.known.name(s.labels)
+		} else {
+			one.raw = s.message
 		}
-		kept := q.samples[:start]
-		for _, sample := range q.samples[start:] {
+		n := s.firstSample
+		for _, sample := range q.samples[n:] {
 			if sample.T > latest {
-				refuse(1, "too_new", fmt.Errorf("%w: %s at %s", storage.ErrTooNew, ls, time.UnixMilli(sample.T).UTC().Format(time.RFC3339)))
+				r.metrics.rejected.WithLabelValues("too_new").Inc()
+				if refused == nil {
+					ls, _ := makeLabels(one.raw) // whatever is wrong with them is told in its turn
+					refused = fmt.Errorf("%w: %s at %s", storage.ErrTooNew, ls, time.UnixMilli(sample.T).UTC().Format(time.RFC3339))
+				}
 				continue
 			}
-			kept = append(kept, sample)
+			q.samples[n] = sample
+			n++
 		}
-		q.samples = kept
-		if len(q.samples) > start {
-			q.batch = append(q.batch, model.Series{Labels: ls})
-			q.ends = append(q.ends, len(q.samples))
+		q.samples = q.samples[:n]
+		one.end = n
+		if n > s.firstSample {
+			q.series = append(q.series, one)
+			continue
+		}
+		switch _, err := makeLabels(one.raw); { // nothing to store, but what is wrong is told
+		case err == nil:
+		case !errors.Is(err, errLabels):
+			return nil, err
+		case refused == nil:
+			refused = err
 		}
 	}
 	r.metrics.count(w.skipped)
 	start := 0
-	for i, end := range q.ends { // now that samples do not move any more
-		q.batch[i].Samples = q.samples[start:end:end]
-		start = end
+	for i := range q.series { // now that samples do not move any more
+		s := &q.series[i]
+		s.samples = q.samples[start:s.end:s.end]
+		start = s.end
 	}
 	return refused, nil
+}
+
+// makeKnown gives the series with these indices their numbers. A series whose labels cannot be has its samples
+// counted and gets none; the first reason is refused.
+func (r *Receiver) makeKnown(ctx context.Context, q *request, indices []int) (refused, err error) {
+	if len(indices) == 0 {
+		return nil, nil
+	}
+	q.sets = q.sets[:0]
+	good := indices[:0]
+	for _, i := range indices {
+		s := &q.series[i]
+		ls, err := makeLabels(s.raw)
+		switch {
+		case errors.Is(err, errLabels):
+			r.metrics.rejected.WithLabelValues("labels").Add(float64(len(s.samples)))
+			if refused == nil {
+				refused = err
+			}
+		case err != nil:
+			return nil, err
+		default:
+			q.sets = append(q.sets, ls)
+			good = append(good, i)
+		}
+	}
+	refs := make([]storage.Ref, len(good))
+	err = r.opts.Storage.Refs(ctx, q.sets, refs)
+	for k, i := range good {
+		q.series[i].ref = refs[k]
+	}
+	r.known.keep(q.series, good)
+	var part *storage.AppendError
+	if errors.As(err, &part) {
+		for k, i := range good {
+			if refs[k] == 0 {
+				r.metrics.rejected.WithLabelValues("labels").Add(float64(len(q.series[i].samples)))
+			}
+		}
+		if refused == nil {
+			refused = err
+		}
+		err = nil
+	}
+	return refused, err
+}
+
+// write stores the samples of all series of q that have a number, and returns how many it stored.
+func (r *Receiver) write(ctx context.Context, q *request) (stored int, err error) {
+	q.points, q.of = q.points[:0], q.of[:0]
+	for i := range q.series {
+		q.addPoints(i)
+	}
+	var first *storage.AppendError
+	for range maxRounds {
+		if len(q.points) == 0 {
+			break
+		}
+		q.gone, err = r.opts.Storage.AppendPoints(ctx, q.points, q.gone[:0])
+		var part *storage.AppendError
+		switch {
+		case errors.As(err, &part):
+			r.metrics.rejected.WithLabelValues(reason(err)).Add(float64(part.Rejected))
+			stored += part.Stored
+			if first == nil {
+				first = part
+			}
+		case err != nil:
+			return 0, err
+		default:
+			stored += len(q.points) - len(q.gone)
+		}
+		if err := r.bringBack(ctx, q); err != nil {
+			return 0, err
+		}
+	}
+	if first != nil {
+		return stored, first
+	}
+	return stored, nil
+}
+
+// bringBack makes q.points those of series that left the storage, which is asked for new numbers.
+func (r *Receiver) bringBack(ctx context.Context, q *request) error {
+	q.unknown = q.unknown[:0]
+	for _, p := range q.gone {
+		i := q.of[p]
+		if q.series[i].ref != 0 {
+			q.series[i].ref = 0
+			q.unknown = append(q.unknown, int(i))
+		}
+	}
+	q.points, q.of = q.points[:0], q.of[:0]
+	if len(q.unknown) == 0 {
+		return nil
+	}
+	if _, err := r.makeKnown(ctx, q, q.unknown); err != nil {
+		return err
+	}
+	for _, i := range q.unknown {
+		q.addPoints(i)
+	}
+	return nil
+}
+
+// addPoints appends the samples of the series to those to be written, if it has a number.
+func (q *request) addPoints(i int) {
+	s := &q.series[i]
+	if s.ref == 0 {
+		return
+	}
+	for _, sample := range s.samples {
+		q.points = append(q.points, storage.Point{T: sample.T, V: sample.V, Ref: s.ref})
+		q.of = append(q.of, int32(i))
+	}
 }
 
 // reason names what the storage refuses for good; empty for failures that may pass.

@@ -32,7 +32,7 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/head"
 )
 
-// DB is an open database. It implements storage.Writer and storage.Queryable. Safe for concurrent use.
+// DB is an open database. It implements storage.Writer, storage.RefWriter and storage.Queryable. Safe for concurrent use.
 type DB struct {
 	opts      Options
 	fs        vfs.FS
@@ -271,6 +271,16 @@ func (db *DB) Group(common labels.Labels) (storage.Group, error) { return db.hea
 // Append implements storage.Writer.
 func (db *DB) Append(ctx context.Context, batch []model.Series) error {
 	return db.head.Append(ctx, batch)
+}
+
+// Refs implements storage.RefWriter.
+func (db *DB) Refs(ctx context.Context, series []labels.Labels, refs []storage.Ref) error {
+	return db.head.Refs(ctx, series, refs)
+}
+
+// AppendPoints implements storage.RefWriter.
+func (db *DB) AppendPoints(ctx context.Context, points []storage.Point, gone []int) ([]int, error) {
+	return db.head.AppendPoints(ctx, points, gone)
 }
 
 // Run does what goes on in the background until ctx ends: syncing the log, checkpoints, cutting parts, merging
