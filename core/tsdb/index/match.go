@@ -27,34 +27,34 @@ type dictionary interface {
 func resolve(d dictionary, ms []*labels.Matcher) (*roaring.Bitmap, error) {
 	ms = slices.Clone(ms)
 	slices.SortStableFunc(ms, func(a, b *labels.Matcher) int { return cost(a) - cost(b) })
-	var res *roaring.Bitmap
-	var without []*roaring.Bitmap
+	var keep, without []postings
 	for _, m := range ms {
-		set, keep, err := settle(d, m)
-		if err != nil {
-			return nil, err
-		}
+		set, kept, err := settle(d, m)
 		switch {
-		case keep && res == nil:
-			res = set
-		case keep:
-			res = roaring.And(res, set)
-		case !set.IsEmpty():
+		case err != nil:
+			return nil, err
+		case kept && set.count() == 0:
+			return nil, nil
+		case kept:
+			keep = append(keep, set)
+		default:
 			without = append(without, set)
 		}
-		if res != nil && res.IsEmpty() {
-			return nil, nil
-		}
 	}
-	if res == nil {
+	if len(keep) == 0 {
 		p, err := d.all()
 		if err != nil {
 			return nil, err
 		}
-		res = p.bitmap()
+		keep = []postings{p}
 	}
-	for _, w := range without {
-		res = roaring.AndNot(res, w)
+	slices.SortStableFunc(keep, func(a, b postings) int { return int(a.count()) - int(b.count()) })
+	res := keep[0].bitmap()
+	for _, p := range keep[1:] {
+		res = p.and(res)
+	}
+	for _, p := range without {
+		res = p.takenFrom(res)
 	}
 	return res, nil
 }
@@ -73,7 +73,7 @@ func cost(m *labels.Matcher) int {
 }
 
 // settle resolves one matcher: to a set to keep, or to one to take away.
-func settle(d dictionary, m *labels.Matcher) (set *roaring.Bitmap, keep bool, err error) {
+func settle(d dictionary, m *labels.Matcher) (set postings, keep bool, err error) {
 	negated := m.Type == labels.MatchNotEqual || m.Type == labels.MatchNotRegexp
 	pattern := func(v string) bool { return m.Matches(v) != negated }
 	lacking := pattern("") // whether the pattern takes a series that lacks the label
@@ -87,22 +87,20 @@ func settle(d dictionary, m *labels.Matcher) (set *roaring.Bitmap, keep bool, er
 }
 
 // taken returns the series with a value that the matcher's pattern takes.
-func taken(d dictionary, m *labels.Matcher, pattern func(string) bool) (*roaring.Bitmap, error) {
+func taken(d dictionary, m *labels.Matcher, pattern func(string) bool) (postings, error) {
 	regex := m.Type == labels.MatchRegexp || m.Type == labels.MatchNotRegexp
 	if !regex {
-		p, err := d.find(m.Name, m.Value)
-		return p.bitmap(), err
+		return d.find(m.Name, m.Value)
 	}
 	if m.Value == ".+" {
-		p, err := d.named(m.Name)
-		return p.bitmap(), err
+		return d.named(m.Name)
 	}
 	if vs := m.SetMatches(); len(vs) > 0 {
 		var ps []postings
 		for _, v := range vs {
 			p, err := d.find(m.Name, v)
 			if err != nil {
-				return nil, err
+				return postings{}, err
 			}
 			ps = append(ps, p)
 		}
@@ -110,23 +108,22 @@ func taken(d dictionary, m *labels.Matcher, pattern func(string) bool) (*roaring
 	}
 	ps, err := d.scan(m.Name, m.Prefix(), pattern)
 	if err != nil {
-		return nil, err
+		return postings{}, err
 	}
 	return union(ps), nil
 }
 
 // refused returns the series that have the label with a value that the matcher's pattern does not take.
-func refused(d dictionary, m *labels.Matcher, pattern func(string) bool) (*roaring.Bitmap, error) {
+func refused(d dictionary, m *labels.Matcher, pattern func(string) bool) (postings, error) {
 	if m.Value == "" { // = "" and =~ "" take no other value
-		p, err := d.named(m.Name)
-		return p.bitmap(), err
+		return d.named(m.Name)
 	}
 	if m.Value == ".*" {
-		return roaring.New(), nil
+		return postings{}, nil
 	}
 	ps, err := d.scan(m.Name, "", func(v string) bool { return !pattern(v) })
 	if err != nil {
-		return nil, err
+		return postings{}, err
 	}
 	return union(ps), nil
 }

@@ -31,10 +31,47 @@ func (p postings) bitmap() *roaring.Bitmap {
 	return b
 }
 
-// union returns all that is in any of ps as a bitmap that must not be changed.
-func union(ps []postings) *roaring.Bitmap {
+// count returns how many series there are.
+func (p postings) count() uint64 {
+	n := uint64(len(p.tail))
+	if p.bits != nil {
+		n += p.bits.GetCardinality()
+	}
+	return n
+}
+
+// and returns what is in both p and set. It copies neither: p may be large and set small.
+func (p postings) and(set *roaring.Bitmap) *roaring.Bitmap {
+	out := roaring.New()
+	if p.bits != nil {
+		out = roaring.And(set, p.bits)
+	}
+	for _, id := range p.tail {
+		if set.Contains(id) {
+			out.Add(id)
+		}
+	}
+	return out
+}
+
+// takenFrom returns what is in set and not in p.
+func (p postings) takenFrom(set *roaring.Bitmap) *roaring.Bitmap {
+	out := set
+	if p.bits != nil {
+		out = roaring.AndNot(set, p.bits)
+	} else if len(p.tail) > 0 {
+		out = set.Clone()
+	}
+	for _, id := range p.tail {
+		out.Remove(id)
+	}
+	return out
+}
+
+// union returns all that is in any of ps.
+func union(ps []postings) postings {
 	if len(ps) == 1 {
-		return ps[0].bitmap()
+		return ps[0]
 	}
 	var sets []*roaring.Bitmap
 	rest := roaring.New()
@@ -44,7 +81,7 @@ func union(ps []postings) *roaring.Bitmap {
 		}
 		rest.AddMany(p.tail)
 	}
-	return roaring.FastOr(append(sets, rest)...)
+	return postings{bits: roaring.FastOr(append(sets, rest)...)}
 }
 
 // growing is a set that one writer adds ascending ids to. What it was is never changed: the bitmap is replaced
@@ -56,7 +93,8 @@ type growing struct {
 
 const (
 	firstLimit = 32
-	growth     = 4 // the tail may become a quarter of the bitmap
+	growth     = 4    // the tail may become a quarter of the bitmap,
+	lastLimit  = 1024 // but readers go through it one by one
 )
 
 // add appends id. Readers must be locked out.
@@ -75,5 +113,5 @@ func (g *growing) folded() (growing, bool) {
 	}
 	b.AddMany(g.tail)
 	b.RunOptimize()
-	return growing{postings: postings{bits: b}, limit: int(b.GetCardinality()) / growth}, true
+	return growing{postings: postings{bits: b}, limit: int(min(b.GetCardinality()/growth, lastLimit))}, true
 }
