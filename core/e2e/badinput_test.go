@@ -226,7 +226,7 @@ static_configs = [{ targets = ["this-host"] }]
 		}
 		return nil
 	})
-	if _, body := h.get(t, "/api/v1/targets"); !strings.Contains(body, "plugin hearth/node could not be opened") {
+	if _, body := h.get(t, "/api/v1/targets"); !strings.Contains(body, "opening failed: plugin hearth/node: ") {
 		t.Errorf("the targets do not say why: %s", body)
 	}
 	if code, body := h.post(t, "/-/reload"); code != http.StatusOK { // nothing has changed: nothing to refuse

@@ -111,6 +111,7 @@ func TestCommandLine(t *testing.T) {
 	bin := filepath.Join(root, "bin", "hearth")
 	h := serve(t, quietConfig)
 	eventually(t, 10*time.Second, "a sample", func() error { _, err := h.value("up"); return err })
+	elsewhere, cache := t.TempDir(), t.TempDir()
 	for _, tt := range []struct {
 		name string
 		args []string
@@ -123,10 +124,16 @@ func TestCommandLine(t *testing.T) {
 		{"check config", []string{"check", "config", h.config}, `job_name = 'hearth'`},
 		{"exporter plugin", []string{"plugin", "run", "hearth/node", "--grant-files", "/proc,/sys"}, "node_load1 "},
 	} {
-		out, err := exec.Command(bin, tt.args...).CombinedOutput()
+		cmd := exec.Command(bin, tt.args...)
+		cmd.Dir = elsewhere
+		cmd.Env = append(os.Environ(), "XDG_CACHE_HOME="+cache)
+		out, err := cmd.CombinedOutput()
 		if err != nil || !strings.Contains(strings.ReplaceAll(string(out), `"hearth"`, `'hearth'`), tt.want) {
 			t.Errorf("%s: %v, want %q in\n%s", tt.name, err, tt.want, tail(string(out), 1500))
 		}
+	}
+	if left, err := os.ReadDir(elsewhere); err != nil || len(left) > 0 {
+		t.Errorf("the commands left %v in the working directory, %v", left, err)
 	}
 	if code, body := h.get(t, "/metrics"); code != http.StatusOK || !strings.Contains(body, "hearth_") {
 		t.Errorf("/metrics: %d", code)

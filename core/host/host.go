@@ -123,6 +123,7 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 		Timeout:        cfg.Query.Timeout.Std(),
 		MaxSamples:     cfg.Query.MaxSamples,
 		MaxConcurrency: cfg.Query.MaxConcurrency,
+		SubqueryStep:   cfg.Global.EvaluationInterval.Std(),
 		Logger:         h.part("promql"),
 		Registerer:     h.registry,
 	})

@@ -44,7 +44,7 @@ func (l *lateClient) get(ctx context.Context) (*plugin.Client, error) {
 		if l.mu.client != nil {
 			return l.mu.client, nil
 		}
-		return nil, fmt.Errorf("plugin %s could not be opened: %w", l.id, l.mu.err)
+		return nil, fmt.Errorf("not in use, opening failed: %w", l.mu.err)
 	}
 	l.mu.next = time.Now().Add(retryOpen)
 	l.mu.Unlock()
@@ -55,7 +55,7 @@ func (l *lateClient) get(ctx context.Context) (*plugin.Client, error) {
 	switch {
 	case err != nil:
 		l.mu.err = err
-		return nil, fmt.Errorf("plugin %s could not be opened: %w", l.id, err)
+		return nil, fmt.Errorf("not in use, opening failed: %w", err)
 	case l.mu.closed:
 		client.Close()
 		return nil, fmt.Errorf("plugin %s: closed", l.id)

@@ -125,7 +125,6 @@ func (w *wireReader) Read(b []byte) (int, error) {
 
 // pluginSource calls an exporter plugin.
 type pluginSource struct {
-	name      string
 	collector Collector
 	limit     bodyLimit
 }
@@ -134,7 +133,7 @@ type pluginSource struct {
 func (p *pluginSource) fetch(ctx context.Context, t *target, _ *scratch) ([]byte, string, error) {
 	body, contentType, err := p.collector.Collect(ctx, t.address)
 	if err != nil {
-		return nil, "", brokenOff(ctx, failPlugin, t, fmt.Errorf("plugin %s: %w", p.name, err))
+		return nil, "", brokenOff(ctx, failPlugin, t, err)
 	}
 	if err := p.limit.check(int64(len(body))); err != nil {
 		return nil, "", &failure{failBodySize, err}

@@ -38,7 +38,7 @@ func newHost(t *testing.T) *host {
 		Storage: h.store,
 		Collectors: func(_ context.Context, use config.PluginUse) (Collector, error) {
 			if use.Plugin == "test/missing" {
-				return nil, errors.New("not installed")
+				return nil, errors.New("plugin test/missing: not installed")
 			}
 			h.mu.Lock()
 			defer h.mu.Unlock()

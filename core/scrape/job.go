@@ -2,7 +2,6 @@ package scrape
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -55,13 +54,13 @@ func (m *Manager) newSource(ctx context.Context, cfg *config.Scrape) (source, er
 		return newHTTPSource(cfg, m.opts.UserAgent)
 	}
 	if m.opts.Collectors == nil {
-		return nil, fmt.Errorf("plugin %s: %w", cfg.Plugin, errors.New("there are no plugins here"))
+		return nil, fmt.Errorf("plugin %s: there are no plugins here", cfg.Plugin)
 	}
 	c, err := m.opts.Collectors(ctx, cfg.PluginUse)
 	if err != nil {
-		return nil, fmt.Errorf("plugin %s: %w", cfg.Plugin, err)
+		return nil, err // names the plugin
 	}
-	return &pluginSource{name: cfg.Plugin, collector: c, limit: bodyLimit(cfg.BodySizeLimit)}, nil
+	return &pluginSource{collector: c, limit: bodyLimit(cfg.BodySizeLimit)}, nil
 }
 
 // sameMethod tells whether two configurations differ in nothing but what makes the list of targets.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -57,6 +58,19 @@ func newPluginRun() *cobra.Command {
 	return cmd
 }
 
+// compiledModules is where compiled modules are kept: with the server's, or, where no server has been run, in the user's
+// cache, so that trying a plugin leaves nothing in the working directory.
+func compiledModules(cfg *config.Config) string {
+	if _, err := os.Stat(cfg.Storage.Path); err == nil || filepath.Dir(cfg.Plugins.Cache) != filepath.Clean(cfg.Storage.Path) {
+		return cfg.Plugins.Cache
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "" // compiled anew each time
+	}
+	return filepath.Join(dir, "hearth", "plugin-cache")
+}
+
 func (r *pluginRun) run(cmd *cobra.Command) error {
 	if err := json.Unmarshal([]byte(r.settings), &r.use.Config); err != nil {
 		return fmt.Errorf("--settings must be a JSON object: %w", err)
@@ -80,7 +94,7 @@ func (r *pluginRun) run(cmd *cobra.Command) error {
 		}
 	}
 	plugins, err := plugin.NewHost(plugin.Options{
-		Dir: dir, Cache: cfg.Plugins.Cache, Memory: int64(cfg.Plugins.Memory), Logger: newLogger(config.Log{Level: "warn"}),
+		Dir: dir, Cache: compiledModules(cfg), Memory: int64(cfg.Plugins.Memory), Logger: newLogger(config.Log{Level: "warn"}),
 	})
 	if err != nil {
 		return err
