@@ -2,6 +2,7 @@ package head
 
 import (
 	"encoding/binary"
+	"hash/maphash"
 	"strings"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -16,36 +17,58 @@ func detached(ls labels.Labels) labels.Labels {
 
 // interner keeps one copy of each own label set: the targets of a job expose the same ones.
 type interner struct {
-	sets map[string]*interned
+	seed maphash.Seed
+	sets map[uint64]*interned // by hash: sets whose labels are of no use to a second series cost little beside them
 	buf  []byte
 }
 
 type interned struct {
 	ls   labels.Labels
 	refs int
+	next *interned // with the same hash
 }
 
-func newInterner() *interner { return &interner{sets: map[string]*interned{}} }
+func newInterner() *interner {
+	return &interner{seed: maphash.MakeSeed(), sets: map[uint64]*interned{}}
+}
+
+func (in *interner) hash(ls labels.Labels) uint64 {
+	in.buf = ls.Bytes(in.buf[:0])
+	return maphash.Bytes(in.seed, in.buf)
+}
 
 // keep returns the kept copy of ls and counts one use of it.
 func (in *interner) keep(ls labels.Labels) labels.Labels {
-	in.buf = ls.Bytes(in.buf[:0])
-	e := in.sets[string(in.buf)]
-	if e == nil {
-		e = &interned{ls: detached(ls)}
-		in.sets[string(in.buf)] = e
+	h := in.hash(ls)
+	for e := in.sets[h]; e != nil; e = e.next {
+		if labels.Equal(e.ls, ls) {
+			e.refs++
+			return e.ls
+		}
 	}
-	e.refs++
+	e := &interned{ls: detached(ls), refs: 1, next: in.sets[h]}
+	in.sets[h] = e
 	return e.ls
 }
 
 // drop takes one use back.
 func (in *interner) drop(ls labels.Labels) {
-	in.buf = ls.Bytes(in.buf[:0])
-	if e := in.sets[string(in.buf)]; e != nil {
-		if e.refs--; e.refs == 0 {
-			delete(in.sets, string(in.buf))
+	h := in.hash(ls)
+	var before *interned
+	for e := in.sets[h]; e != nil; before, e = e, e.next {
+		if !labels.Equal(e.ls, ls) {
+			continue
 		}
+		switch e.refs--; {
+		case e.refs > 0:
+		case before != nil:
+			before.next = e.next
+		case e.next != nil:
+			in.sets[h] = e.next
+		default:
+			delete(in.sets, h)
+		}
+		return
 	}
 }
 
