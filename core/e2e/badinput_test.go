@@ -113,6 +113,19 @@ func TestBadConfigurationLeavesTheOldOneRunning(t *testing.T) {
 		t.Errorf("hearth check config: %v\n%s", err, out)
 	}
 
+	rules := filepath.Join(filepath.Dir(h.config), "bad-rules.yml")
+	if err := os.WriteFile(rules, []byte("groups:\n- name: g\n  rules:\n  - {record: a, expr: sum(}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.configure(t, "rule_files = [\"bad-rules.yml\"]\n"+quietConfig)
+	out, err = exec.Command(filepath.Join(root, "bin", "hearth"), "check", "config", h.config).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "bad-rules.yml:4") {
+		t.Errorf("hearth check config with a bad rule: %v\n%s", err, out)
+	}
+	if code, body := h.post(t, "/-/reload"); code != http.StatusInternalServerError || !strings.Contains(body, "bad-rules.yml:4") {
+		t.Errorf("reload with a bad rule: %d %s", code, body)
+	}
+
 	h.configure(t, strings.Replace(quietConfig, `job_name = "hearth"`, `job_name = "renamed"`, 1))
 	h.cmd.Process.Signal(syscall.SIGHUP)
 	eventually(t, 10*time.Second, "the new job after SIGHUP", func() error {

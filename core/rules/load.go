@@ -53,6 +53,12 @@ func (s ruleSpec) identity() string {
 	return fmt.Sprint(s.alerting, s.name, s.labels)
 }
 
+// Check reads the rule files that cfg names and returns every problem in them, each with its place.
+func Check(cfg *config.Config, p parser.Parser) error {
+	_, err := load(cfg, p, slog.New(slog.DiscardHandler))
+	return err
+}
+
 // load reads the groups of all rule files. An error is a config.Problems.
 func load(cfg *config.Config, p parser.Parser, log *slog.Logger) ([]groupSpec, error) {
 	files, problems := ruleFiles(cfg, log)

@@ -6,6 +6,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/promql"
+	"github.com/hearth-project/hearth/core/rules"
 )
 
 func newCheck() *cobra.Command {
@@ -13,10 +15,13 @@ func newCheck() *cobra.Command {
 	var quiet bool
 	cfg := &cobra.Command{
 		Use:   "config FILE",
-		Short: "Check a configuration and print what was read, with defaults filled in and secrets hidden",
+		Short: "Check a configuration and its rule files, and print what was read, with defaults filled in and secrets hidden",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])
+			if err == nil {
+				err = rules.Check(c, promql.New(promql.Options{}).Parser())
+			}
 			if err != nil {
 				fmt.Fprintln(cmd.ErrOrStderr(), err)
 				return errSaid
