@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"testing"
 	"time"
 
@@ -28,7 +29,10 @@ func TestRandomOperationsAgreeWithAMap(t *testing.T) {
 		{Sync: "off", CheckpointBytes: 8000, Retention: 100 * time.Hour, OutOfOrderWindow: 10 * time.Minute},
 	} {
 		seeds := uint64(6)
-		if testing.Short() {
+		switch {
+		case os.Getenv("HEARTH_SOAK") != "":
+			seeds = 80
+		case testing.Short():
 			seeds = 2
 		}
 		for seed := range seeds {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sort"
 	"testing"
@@ -255,7 +256,10 @@ func sanitize(v float64) float64 {
 // and cuts against a map.
 func TestRandomOperationsAgreeWithAMap(t *testing.T) {
 	seeds := 40
-	if testing.Short() {
+	switch {
+	case os.Getenv("HEARTH_SOAK") != "":
+		seeds = 500
+	case testing.Short():
 		seeds = 8
 	}
 	for seed := range seeds {
