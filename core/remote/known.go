@@ -5,6 +5,7 @@ import (
 	"math/bits"
 	"sync"
 
+	"github.com/hearth-project/hearth/core/internal/offheap"
 	"github.com/hearth-project/hearth/core/storage"
 )
 
@@ -73,13 +74,15 @@ func (k *known) keep(series []sent, indices []int) {
 			continue
 		}
 		if k.mu.young.used >= k.limit {
+			offheap.Free(k.mu.old.places)
 			k.mu.old, k.mu.young = k.mu.young, refTable{}
 		}
 		k.mu.young.put(series[i].name, series[i].ref, k.limit)
 	}
 }
 
-// refTable is a hash table with open addressing, without pointers.
+// refTable is a hash table with open addressing, outside the garbage collected heap. A receiver lives as long as the
+// process, so the last tables are never freed.
 type refTable struct {
 	places []refPlace
 	used   int
@@ -141,10 +144,11 @@ func (t *refTable) put(n rawName, ref storage.Ref, limit int) {
 
 func (t *refTable) grow(limit int) {
 	old := t.places
-	t.places, t.used = make([]refPlace, max(min(max(64, len(old)*3/2), limit*5/4), len(old)+1)), 0
+	t.places, t.used = offheap.Make[refPlace](max(min(max(64, len(old)*3/2), limit*5/4), len(old)+1)), 0
 	for _, p := range old {
 		if p.a != 0 {
 			t.put(rawName{p.a, p.b}, p.ref, limit)
 		}
 	}
+	offheap.Free(old)
 }

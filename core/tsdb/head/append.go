@@ -20,7 +20,7 @@ const (
 // scratch is what an append needs outside of the lock.
 type scratch struct {
 	hash hasher
-	keys []key
+	sums []uint32
 }
 
 // Append implements storage.Writer.
@@ -30,11 +30,11 @@ func (h *Head) Append(ctx context.Context, series []model.Series) error {
 	}
 	s := h.scratch.Get().(*scratch)
 	defer h.scratch.Put(s)
-	s.keys = s.keys[:0]
+	s.sums = s.sums[:0]
 	for i := range series {
-		s.keys = append(s.keys, s.hash.key(series[i].Labels))
+		s.sums = append(s.sums, s.hash.sum(series[i].Labels))
 	}
-	stored, rejected, first, pos, err := h.appendSeries(series, s.keys)
+	stored, rejected, first, pos, err := h.appendSeries(series, s.sums)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (h *Head) Append(ctx context.Context, series []model.Series) error {
 	return nil
 }
 
-func (h *Head) appendSeries(series []model.Series, keys []key) (stored, rejected int, first error, pos wal.Pos, err error) {
+func (h *Head) appendSeries(series []model.Series, sums []uint32) (stored, rejected int, first error, pos wal.Pos, err error) {
 	h.w.Lock()
 	defer h.w.Unlock()
 	if err := h.writable(); err != nil {
@@ -62,7 +62,7 @@ func (h *Head) appendSeries(series []model.Series, keys []key) (stored, rejected
 		if len(series[i].Samples) == 0 {
 			continue
 		}
-		at, err := h.seriesAt(keys[i], series[i].Labels, nil)
+		at, err := h.seriesAt(sums[i], series[i].Labels, nil)
 		if err != nil {
 			for range series[i].Samples {
 				b.reject(h, err)

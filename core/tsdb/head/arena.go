@@ -2,9 +2,8 @@ package head
 
 import (
 	"math/bits"
-	"unsafe"
 
-	"golang.org/x/sys/unix"
+	"github.com/hearth-project/hearth/core/internal/offheap"
 )
 
 // arenaChunk is what the arena takes from the operating system at a time, in bytes.
@@ -16,7 +15,7 @@ const arenaChunk = 4 << 20
 type arena struct {
 	free   map[int][][]float64 // by class
 	rest   []float64           // of the last chunk
-	maps   [][]byte
+	maps   [][]float64
 	inUse  int64 // bytes handed out
 	mapped int64 // bytes taken
 }
@@ -35,7 +34,7 @@ func class(n int) int {
 	return ((n-1)>>k + 1) << k
 }
 
-// alloc returns n floats of any contents. Memory that cannot be mapped comes from the heap.
+// alloc returns n floats of any contents.
 func (a *arena) alloc(n int) []float64 {
 	c := class(n)
 	a.inUse += int64(c) * 8
@@ -57,13 +56,10 @@ func (a *arena) alloc(n int) []float64 {
 
 // take maps n floats.
 func (a *arena) take(n int) []float64 {
-	b, err := unix.Mmap(-1, 0, n*8, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
-	if err != nil {
-		return make([]float64, n)
-	}
-	a.maps = append(a.maps, b)
-	a.mapped += int64(len(b))
-	return unsafe.Slice((*float64)(unsafe.Pointer(unsafe.SliceData(b))), n)
+	s := offheap.Make[float64](n)
+	a.maps = append(a.maps, s)
+	a.mapped += int64(len(s)) * 8
+	return s
 }
 
 // release gives s, which came from alloc, back.
@@ -79,7 +75,7 @@ func (a *arena) release(s []float64) {
 // close gives everything back to the operating system; no run may be used any more.
 func (a *arena) close() {
 	for _, b := range a.maps {
-		_ = unix.Munmap(b) // of a mapping we made: nothing to be done about an error
+		offheap.Free(b)
 	}
 	*a = *newArena()
 }

@@ -166,7 +166,7 @@ func (h *Head) appendCells(b *batch, g *group, t int64, cells []cell) {
 			b.slots = append(b.slots, c.slot)
 			b.vals = append(b.vals, c.v)
 		} else if math.Float64bits(was) != math.Float64bits(c.v) {
-			b.reject(h, duplicate(g, c, was))
+			b.reject(h, h.duplicate(g, c, was))
 			continue
 		}
 		b.stored++
@@ -207,6 +207,6 @@ func (h *Head) forward(b *batch, g *group, cells []cell) []cell {
 	return rest
 }
 
-func duplicate(g *group, c cell, was float64) error {
-	return fmt.Errorf("series %s at %d has value %v, came %v: %w", g.full(c.slot), c.t, was, c.v, storage.ErrDuplicate)
+func (h *Head) duplicate(g *group, c cell, was float64) error {
+	return fmt.Errorf("series %s at %d has value %v, came %v: %w", h.full(g, c.slot), c.t, was, c.v, storage.ErrDuplicate)
 }

@@ -59,12 +59,18 @@ type captured struct {
 	g          *group
 	pos        wal.Pos
 	low, floor int64
-	own        []labels.Labels
-	dead       []bool
+	own        []ownSet
 	ts         []int64
 	stride     int
 	rows       []float64
 	tiles      []tile // on the heap
+}
+
+// ownSet is the labels of a slot: their number, which may be given to others later, plus one, and what they are
+// now. 0 is for a slot without a series.
+type ownSet struct {
+	number uint32
+	ls     labels.Labels
 }
 
 // Checkpoint writes all that the head holds and files do not: sealed tiles into a tile file, the rest into a
@@ -133,7 +139,7 @@ func (h *Head) checkpoint() (err error) {
 	if err := snap.put(snapHeader, head); err != nil {
 		return err
 	}
-	w := snapWriter{snap: snap, tiles: tiles, sets: map[string]uint64{}}
+	w := snapWriter{snap: snap, tiles: tiles, sets: map[uint32]writtenSet{}}
 	for _, g := range groups {
 		if err := w.group(h.capture(g, segment, failed)); err != nil {
 			return err
@@ -170,13 +176,15 @@ func (h *Head) checkpoint() (err error) {
 func (h *Head) capture(g *group, segment uint64, failed bool) *captured {
 	h.w.Lock()
 	defer h.w.Unlock()
-	c := &captured{g: g, pos: h.log.End(), low: g.low, floor: g.floor, own: slices.Clone(g.own), ts: slices.Clone(g.ts), stride: g.stride}
+	c := &captured{g: g, pos: h.log.End(), low: g.low, floor: g.floor, ts: slices.Clone(g.ts), stride: g.stride}
 	if failed || c.pos < wal.MakePos(segment, 0) {
 		c.pos = wal.MakePos(segment, 0)
 	}
-	c.dead = make([]bool, len(g.series))
+	c.own = make([]ownSet, len(g.series))
 	for i, id := range g.series {
-		c.dead[i] = id == deadID
+		if id != deadID {
+			c.own[i] = ownSet{g.own[i] + 1, h.sets.get(g.own[i])}
+		}
 	}
 	c.rows = make([]float64, len(g.ts)*g.stride)
 	for r := range g.ts {
@@ -200,9 +208,16 @@ type placedTile struct {
 type snapWriter struct {
 	snap, tiles *recordFile
 	sealer      sealer
-	sets        map[string]uint64
-	buf, key    []byte
+	sets        map[uint32]writtenSet
+	n           uint64 // of sets
+	buf         []byte
 	placed      []placedTile
+}
+
+// writtenSet is where the snapshot has a set.
+type writtenSet struct {
+	at uint64
+	ls labels.Labels
 }
 
 func (w *snapWriter) group(c *captured) error {
@@ -216,20 +231,20 @@ func (w *snapWriter) group(c *captured) error {
 	}
 	refs := make([]uint64, len(c.own))
 	for i, own := range c.own {
-		if c.dead[i] {
+		if own.number == 0 {
 			continue
 		}
-		w.key = own.Bytes(w.key[:0])
-		n, ok := w.sets[string(w.key)]
-		if !ok {
-			n = uint64(len(w.sets)) + 1
-			w.sets[string(w.key)] = n
-			w.buf = appendLabels(w.buf[:0], own)
+		s, ok := w.sets[own.number]
+		if !ok || !labels.Equal(s.ls, own.ls) {
+			w.n++
+			s = writtenSet{w.n, own.ls}
+			w.sets[own.number] = s
+			w.buf = appendLabels(w.buf[:0], own.ls)
 			if err := w.snap.put(snapSet, w.buf); err != nil {
 				return err
 			}
 		}
-		refs[i] = n
+		refs[i] = s.at
 	}
 	b := binary.AppendUvarint(w.buf[:0], uint64(c.g.id))
 	flags := uint64(0)

@@ -153,16 +153,16 @@ func (h *Head) dropFrom(g *group) int {
 		}
 		mu := h.lock(g)
 		mu.Lock()
-		h.w.intern.drop(g.own[s])
-		g.own[s], g.series[s] = labels.EmptyLabels(), deadID
+		h.sets.drop(g.own[s])
+		g.own[s], g.series[s] = 0, deadID
 		g.rank.Store(nil)
 		mu.Unlock()
 	}
 	if alive || len(g.tiles) > 0 || len(g.ts) > 0 {
 		return n
 	}
-	if k := h.w.hash.key(g.common); h.w.byLabel[k] == g {
-		delete(h.w.byLabel, k)
+	if k := g.common.Bytes(nil); h.w.byLabel[string(k)] == g {
+		delete(h.w.byLabel, string(k))
 	}
 	h.dir.Lock()
 	h.dir.groups.set(g.id, nil)
@@ -192,8 +192,8 @@ func (h *Head) dropOlder(id uint32, at loc) {
 }
 
 func (h *Head) dropCurrent(g *group, slot, id uint32) {
-	full := g.full(slot)
-	h.w.table.remove(h.w.hash.key(full))
+	full := h.full(g, slot)
+	h.w.table.remove(h.w.hash.sum(full), id)
 	if len(h.w.handles) > 0 {
 		h.w.dropped[id] = full
 	}
@@ -212,7 +212,7 @@ func (h *Head) rebuildIndex() {
 	h.w.Unlock()
 	add := func(id uint32, at loc) {
 		g := h.dir.groups.get(at.group)
-		fresh.Add(id, g.full(at.slot))
+		fresh.Add(id, h.full(g, at.slot))
 	}
 	const step = 1024
 	for lo := uint32(0); lo < next; lo += step { // a little at a time: appends go on between

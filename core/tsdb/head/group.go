@@ -28,10 +28,10 @@ const (
 type group struct {
 	id     uint32
 	common labels.Labels
-	own    []labels.Labels // by slot
-	names  []string        // sorted, replaced when it grows: all names in own; not kept for a solo
-	series []uint32        // by slot: the series, deadID once it is dropped; an older place of a series keeps it
-	sparse []bool          // by slot: it fills few of the group's rows and shall leave at its next sample
+	own    []uint32 // by slot: labels that are not common, as a number of labelSets
+	names  []string // sorted, replaced when it grows: all names in own; not kept for a solo
+	series []uint32 // by slot: the series, deadID once it is dropped; an older place of a series keeps it
+	sparse []bool   // by slot: it fills few of the group's rows and shall leave at its next sample
 
 	ts     []int64
 	ord    [openRows]uint8
@@ -203,7 +203,9 @@ func (g *group) noteNames(own labels.Labels) {
 }
 
 // full returns the labels of the slot.
-func (g *group) full(slot uint32) labels.Labels { return index.Full(g.common, g.own[slot]) }
+func (h *Head) full(g *group, slot uint32) labels.Labels {
+	return index.Full(g.common, h.sets.get(g.own[slot]))
+}
 
 // present tells whether the slot has any sample that is shown, tiles counted as a whole.
 func (g *group) present(slot uint32) bool {

@@ -49,7 +49,7 @@ func (hd *Handle) Slot(ls labels.Labels) (storage.Slot, error) {
 	if err := h.writable(); err != nil {
 		return 0, err
 	}
-	at, err := h.seriesAt(h.w.hash.key(ls), ls, hd)
+	at, err := h.seriesAt(h.w.hash.sum(ls), ls, hd)
 	if err != nil {
 		return 0, err
 	}
@@ -137,14 +137,14 @@ func (hd *Handle) distinct(b *batch, t int64, slots []storage.Slot) error {
 	for i := 1; i < len(b.ids); i++ {
 		if b.ids[i] == b.ids[i-1] {
 			at := hd.h.dir.locs.get(b.ids[i])
-			return twice(hd.h.dir.groups.get(at.group), at.slot, t)
+			return hd.h.twice(hd.h.dir.groups.get(at.group), at.slot, t)
 		}
 	}
 	return nil
 }
 
-func twice(g *group, slot uint32, t int64) error {
-	return fmt.Errorf("row at %d names series %s twice", t, g.full(slot))
+func (h *Head) twice(g *group, slot uint32, t int64) error {
+	return fmt.Errorf("row at %d names series %s twice", t, h.full(g, slot))
 }
 
 // refusal returns why the sample cannot be stored, or nil, without storing anything.
@@ -159,14 +159,14 @@ func (h *Head) refusal(g *group, slot uint32, t int64, v float64) error {
 			if h.inWindow(t) {
 				return nil
 			}
-			return outOfOrder(g, slot, t, last)
+			return h.outOfOrder(g, slot, t, last)
 		}
 	} else if r := g.find(t); r < len(g.ts) && g.ts[r] == t {
 		was = g.row(r)[slot]
 		ok = !storage.IsAbsent(was)
 	}
 	if ok && math.Float64bits(was) != math.Float64bits(v) {
-		return duplicate(g, cell{t: t, v: v, slot: slot}, was)
+		return h.duplicate(g, cell{t: t, v: v, slot: slot}, was)
 	}
 	return nil
 }
@@ -204,7 +204,7 @@ func (hd *Handle) appendDense(b *batch, t int64, slots []storage.Slot, values []
 		if !storage.IsAbsent(row[s]) {
 			g.remove(r)
 			mu.Unlock()
-			return 0, true, twice(g, s, t)
+			return 0, true, h.twice(g, s, t)
 		}
 		row[s] = b.vals[i]
 	}
@@ -243,7 +243,7 @@ func (hd *Handle) refresh(slots []storage.Slot) error {
 		if !ok {
 			continue
 		}
-		at, err := h.seriesAt(h.w.hash.key(l), l, hd)
+		at, err := h.seriesAt(h.w.hash.sum(l), l, hd)
 		if err != nil {
 			return err
 		}

@@ -65,9 +65,9 @@ type Head struct {
 		decoder
 		hash    hasher
 		table   table
-		intern  *interner
-		byLabel map[key]*group // the group that new series with these common labels join
-		nextID  uint32         // of the next series
+		byLabel map[string]*group // the group that new series with these common labels join
+		bytes   []byte            // of a record or a key being made
+		nextID  uint32            // of the next series
 		nextGrp uint32
 		batch   batch
 		closed  bool
@@ -85,6 +85,7 @@ type Head struct {
 		older   map[uint32][]loc // places that series had before, oldest first
 	}
 	index atomic.Pointer[index.Mem]
+	sets  *labelSets
 
 	locks [stripes]sync.RWMutex // by group
 
@@ -177,12 +178,19 @@ func (h *Head) Close() error {
 	h.dir.groups = paged[*group]{}
 	h.dir.ngroups = 0
 	h.dir.Unlock()
-	h.w.arena.close()
+	h.free()
 	for _, f := range h.check.files {
 		f.release()
 	}
 	h.check.files = nil
 	return err
+}
+
+// free gives the memory outside of the heap back.
+func (h *Head) free() {
+	h.w.arena.close()
+	h.w.table.free()
+	h.sets.table.free()
 }
 
 // writable returns why nothing can be written, or nil. The writer calls it.
@@ -219,7 +227,7 @@ func (h *Head) addGroup(id uint32, common labels.Labels) *group {
 }
 
 // addSlot gives the group its next slot, for series id.
-func (h *Head) addSlot(g *group, own labels.Labels, id uint32) uint32 {
+func (h *Head) addSlot(g *group, own, id uint32) uint32 {
 	slot := uint32(len(g.series))
 	mu := h.lock(g)
 	mu.Lock()
@@ -229,7 +237,7 @@ func (h *Head) addSlot(g *group, own labels.Labels, id uint32) uint32 {
 	g.widen(h.w.arena, len(g.series))
 	g.rank.Store(nil)
 	if !g.solo {
-		g.noteNames(own)
+		g.noteNames(h.sets.get(own))
 	}
 	mu.Unlock()
 	return slot
@@ -247,12 +255,12 @@ func (h *Head) place(id uint32, to loc) {
 }
 
 // newSeries puts a series with labels ls, which has none yet, into the group, without logging it.
-func (h *Head) newSeries(g *group, k key, ls, own labels.Labels) loc {
+func (h *Head) newSeries(g *group, sum uint32, ls, own labels.Labels) loc {
 	id := h.w.nextID
 	h.w.nextID++
-	at := loc{g.id, h.addSlot(g, h.w.intern.keep(own), id)}
+	at := loc{g.id, h.addSlot(g, h.sets.keep(own), id)}
 	h.place(id, at)
-	h.w.table.put(k, id)
+	h.w.table.put(sum, id)
 	h.index.Load().Add(id, ls)
 	h.series.Add(1)
 	h.m.created.Inc()

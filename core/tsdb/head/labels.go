@@ -2,8 +2,8 @@ package head
 
 import (
 	"encoding/binary"
-	"hash/maphash"
 	"strings"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 )
@@ -15,60 +15,81 @@ func detached(ls labels.Labels) labels.Labels {
 	return b.Labels()
 }
 
-// interner keeps one copy of each own label set: the targets of a job expose the same ones.
-type interner struct {
-	seed maphash.Seed
-	sets map[uint64]*interned // by hash: sets whose labels are of no use to a second series cost little beside them
-	buf  []byte
+// labelSets keeps one copy of each own label set, under a number: the targets of a job expose the same ones.
+// The writer changes it. Others look up the numbers of a group's slots under that group's lock: as long as a
+// slot has the number, it stands for the same set. 0 is the empty set.
+type labelSets struct {
+	hash  hasher
+	table table
+	pages atomic.Pointer[[]*setPage]
+	next  uint32
+	free  []uint32
 }
 
-type interned struct {
+type setPage [256]labelSet
+
+type labelSet struct {
 	ls   labels.Labels
-	refs int
-	next *interned // with the same hash
+	hash uint32
+	uses uint32
 }
 
-func newInterner() *interner {
-	return &interner{seed: maphash.MakeSeed(), sets: map[uint64]*interned{}}
+func newLabelSets() *labelSets {
+	s := &labelSets{hash: newHasher(), next: 1}
+	s.pages.Store(&[]*setPage{new(setPage)})
+	return s
 }
 
-func (in *interner) hash(ls labels.Labels) uint64 {
-	in.buf = ls.Bytes(in.buf[:0])
-	return maphash.Bytes(in.seed, in.buf)
+func (s *labelSets) at(n uint32) *labelSet {
+	return &(*s.pages.Load())[n/uint32(len(setPage{}))][n%uint32(len(setPage{}))]
 }
 
-// keep returns the kept copy of ls and counts one use of it.
-func (in *interner) keep(ls labels.Labels) labels.Labels {
-	h := in.hash(ls)
-	for e := in.sets[h]; e != nil; e = e.next {
-		if labels.Equal(e.ls, ls) {
-			e.refs++
-			return e.ls
+func (s *labelSets) get(n uint32) labels.Labels { return s.at(n).ls }
+
+// keep returns the number of ls and counts one use of it.
+func (s *labelSets) keep(ls labels.Labels) uint32 {
+	if ls.IsEmpty() {
+		return 0
+	}
+	hash := s.hash.sum(ls)
+	if n, ok := s.table.get(hash, func(n uint32) bool { return labels.Equal(s.at(n).ls, ls) }); ok {
+		s.at(n).uses++
+		return n
+	}
+	var n uint32
+	if k := len(s.free); k > 0 {
+		n, s.free = s.free[k-1], s.free[:k-1]
+	} else {
+		n = s.next
+		s.next++
+		if pages := *s.pages.Load(); int(n)/len(setPage{}) == len(pages) {
+			pages = append(pages, new(setPage)) // readers have the shorter slice
+			s.pages.Store(&pages)
 		}
 	}
-	e := &interned{ls: detached(ls), refs: 1, next: in.sets[h]}
-	in.sets[h] = e
-	return e.ls
+	*s.at(n) = labelSet{ls: detached(ls), hash: hash, uses: 1}
+	s.table.put(hash, n)
+	return n
+}
+
+// use counts one more use of a set that is used.
+func (s *labelSets) use(n uint32) uint32 {
+	if n != 0 {
+		s.at(n).uses++
+	}
+	return n
 }
 
 // drop takes one use back.
-func (in *interner) drop(ls labels.Labels) {
-	h := in.hash(ls)
-	var before *interned
-	for e := in.sets[h]; e != nil; before, e = e, e.next {
-		if !labels.Equal(e.ls, ls) {
-			continue
-		}
-		switch e.refs--; {
-		case e.refs > 0:
-		case before != nil:
-			before.next = e.next
-		case e.next != nil:
-			in.sets[h] = e.next
-		default:
-			delete(in.sets, h)
-		}
+func (s *labelSets) drop(n uint32) {
+	if n == 0 {
 		return
+	}
+	e := s.at(n)
+	if e.uses--; e.uses == 0 {
+		s.table.remove(e.hash, n)
+		*e = labelSet{}
+		s.free = append(s.free, n)
 	}
 }
 

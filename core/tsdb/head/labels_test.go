@@ -7,25 +7,40 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
-func TestTheInternerForgetsWhatNobodyUses(t *testing.T) {
-	in := newInterner()
+func TestLabelSetsAreKeptWhileTheyAreUsed(t *testing.T) {
+	s := newLabelSets()
 	set := func(i int) labels.Labels { return labels.FromStrings("n", fmt.Sprint(i)) }
-	for range 3 {
-		for i := range 100 {
-			if got := in.keep(set(i)); !labels.Equal(got, set(i)) {
-				t.Fatalf("kept %s as %s", set(i), got)
+	numbers := map[int]uint32{}
+	for round := range 3 {
+		for i := range 1000 {
+			n := s.keep(set(i))
+			if round > 0 && n != numbers[i] {
+				t.Fatalf("set %d has the numbers %d and %d", i, numbers[i], n)
 			}
+			numbers[i] = n
 		}
 	}
-	// Two sets with one hash, as chance may have it.
-	h := in.hash(set(7))
-	in.sets[h].next = &interned{ls: set(1000), refs: 1}
-	for range 3 {
-		for i := range 100 {
-			in.drop(set(i))
+	if n := s.use(s.keep(labels.EmptyLabels())); n != 0 || !s.get(0).IsEmpty() {
+		t.Errorf("the empty set has the number %d", n)
+	}
+	for i := 0; i < 1000; i += 2 {
+		for range 3 {
+			if got := s.get(numbers[i]); !labels.Equal(got, set(i)) {
+				t.Fatalf("number %d is %s, want %s", numbers[i], got, set(i))
+			}
+			s.drop(numbers[i])
 		}
 	}
-	if len(in.sets) != 1 || in.sets[h] == nil || !labels.Equal(in.sets[h].ls, set(1000)) {
-		t.Errorf("%d sets are left", len(in.sets))
+	s.drop(0)
+	for i := 1000; i < 1500; i++ {
+		if n := s.keep(set(i)); n > 1000 {
+			t.Fatalf("set %d has the number %d: those that were dropped are free", i, n)
+		}
+	}
+	for i := range 1500 {
+		n, ok := s.table.get(s.hash.sum(set(i)), func(n uint32) bool { return labels.Equal(s.get(n), set(i)) })
+		if gone := i < 1000 && i%2 == 0; ok == gone || ok && i < 1000 && n != numbers[i] {
+			t.Errorf("set %d: number %d, there %v", i, n, ok)
+		}
 	}
 }

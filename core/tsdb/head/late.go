@@ -25,11 +25,11 @@ func (h *Head) late(b *batch, g *group, c cell) bool {
 	case ok && math.Float64bits(was) == math.Float64bits(c.v):
 		b.stored++
 	case ok:
-		b.reject(h, duplicate(g, c, was))
+		b.reject(h, h.duplicate(g, c, was))
 	case h.inWindow(c.t):
 		return false
 	default:
-		b.reject(h, outOfOrder(g, c.slot, c.t, last))
+		b.reject(h, h.outOfOrder(g, c.slot, c.t, last))
 	}
 	return true
 }
@@ -39,8 +39,8 @@ func (h *Head) inWindow(t int64) bool {
 	return w > 0 && t >= h.newest()-w
 }
 
-func outOfOrder(g *group, slot uint32, t, last int64) error {
-	return fmt.Errorf("series %s at %d, its newest sample is at %d: %w", g.full(slot), t, last, storage.ErrOutOfOrder)
+func (h *Head) outOfOrder(g *group, slot uint32, t, last int64) error {
+	return fmt.Errorf("series %s at %d, its newest sample is at %d: %w", h.full(g, slot), t, last, storage.ErrOutOfOrder)
 }
 
 // reopen stores samples out of order in a sealed tile, or if a part holds or is getting their time, each in a
@@ -87,7 +87,7 @@ func (h *Head) move(b *batch, g *group, c cell) {
 func (h *Head) moveTo(id uint32, g *group, slot uint32) *group {
 	to := h.addGroup(id, g.common)
 	to.solo = true
-	h.addSlot(to, h.w.intern.keep(g.own[slot]), g.series[slot])
+	h.addSlot(to, h.sets.use(g.own[slot]), g.series[slot])
 	h.place(g.series[slot], loc{to.id, 0})
 	h.m.moved.Inc()
 	return to

@@ -25,13 +25,13 @@ func Open(o Options) (*Head, error) {
 	h.m = newMetrics(h, o.Registerer)
 	h.w.arena = newArena()
 	h.w.hash = newHasher()
-	h.w.intern = newInterner()
-	h.w.byLabel = map[key]*group{}
+	h.sets = newLabelSets()
+	h.w.byLabel = map[string]*group{}
 	h.w.handles = map[*Handle]struct{}{}
 	h.w.dropped = map[uint32]labels.Labels{}
 	h.dir.locs.none = noLoc
 	h.dir.older = map[uint32][]loc{}
-	h.scratch = sync.Pool{New: func() any { return &scratch{hash: hasher{s1: h.w.hash.s1, s2: h.w.hash.s2}} }}
+	h.scratch = sync.Pool{New: func() any { return &scratch{hash: hasher{seed: h.w.hash.seed}} }}
 	h.decs = sync.Pool{New: func() any { return new(decoder) }}
 	h.index.Store(index.NewMem())
 	h.mint.Store(math.MaxInt64)
@@ -47,7 +47,7 @@ func Open(o Options) (*Head, error) {
 	}
 	l := loader{h: h}
 	if err := l.load(); err != nil {
-		h.w.arena.close()
+		h.free()
 		for _, f := range h.check.files {
 			f.release()
 		}
@@ -124,8 +124,8 @@ func (l *loader) finish() {
 			h.noteTime(mint)
 			h.noteTime(max(g.maxt(), mint))
 		}
-		if k := h.w.hash.key(g.common); !g.solo && len(g.series) < maxGroup {
-			h.w.byLabel[k] = g
+		if !g.solo && len(g.series) < maxGroup {
+			h.w.byLabel[string(g.common.Bytes(nil))] = g
 		}
 	})
 }
@@ -286,7 +286,7 @@ func (l *loader) group(rd *reader, sets []labels.Labels) error {
 	g.pos, g.low, g.floor, g.solo = pos, low, floor, flags&groupSolo != 0
 	for _, r := range refs {
 		if r == 0 || r > uint64(len(sets)) {
-			h.addSlot(g, labels.EmptyLabels(), deadID)
+			h.addSlot(g, 0, deadID)
 			if r != 0 {
 				l.damaged(fmt.Errorf("a series of group %s: its labels are lost", common))
 			}
@@ -321,13 +321,13 @@ func (l *loader) group(rd *reader, sets []labels.Labels) error {
 func (l *loader) series(g *group, own labels.Labels) {
 	h := l.h
 	full := index.Full(g.common, own)
-	k := h.w.hash.key(full)
-	if id, ok := h.w.table.get(k); ok {
-		slot := h.addSlot(g, h.w.intern.keep(own), id)
+	sum := h.w.hash.sum(full)
+	if id, ok := h.known(sum, full); ok {
+		slot := h.addSlot(g, h.sets.keep(own), id)
 		h.place(id, loc{g.id, slot})
 		return
 	}
-	h.newSeries(g, k, full, own)
+	h.newSeries(g, sum, full, own)
 }
 
 func (l *loader) openRows(g *group, t *tile) error {
@@ -377,7 +377,7 @@ func (l *loader) record(r wal.Record) error {
 			h.w.nextGrp = max(h.w.nextGrp, id+1)
 		case int(slot) >= len(g.series):
 			for len(g.series) < int(slot) { // their records are lost
-				h.addSlot(g, labels.EmptyLabels(), deadID)
+				h.addSlot(g, 0, deadID)
 			}
 			l.series(g, own)
 		}
@@ -412,7 +412,7 @@ func (l *loader) bases(e *entry) *base {
 		return nil
 	}
 	for len(g.series) <= int(e.top) { // the records of these slots are lost
-		l.h.addSlot(g, labels.EmptyLabels(), deadID)
+		l.h.addSlot(g, 0, deadID)
 	}
 	if e.fresh {
 		g.base.reset(l.segment)

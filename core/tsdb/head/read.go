@@ -168,11 +168,14 @@ func (h *Head) inOrder(g *group, slots []uint32) {
 	known := r != nil && len(*r) == n
 	var own []labels.Labels
 	if !known && len(slots) >= n/8 {
-		own = slices.Clone(g.own)
+		own = make([]labels.Labels, n)
+		for s := range own {
+			own[s] = h.sets.get(g.own[s])
+		}
 	} else if !known {
 		own = make([]labels.Labels, len(slots))
 		for i, s := range slots {
-			own[i] = g.own[s]
+			own[i] = h.sets.get(g.own[s])
 		}
 	}
 	mu.RUnlock() // labels are built and compared without it
@@ -223,7 +226,7 @@ func (h *Head) columns(lease *Lease, g *group, slots []uint32, mint, maxt int64)
 	openTimes := slices.Clone(g.ts[lo:hi])
 	c.own = make([]labels.Labels, len(slots))
 	for i, s := range slots {
-		c.own[i] = g.own[s]
+		c.own[i] = h.sets.get(g.own[s])
 	}
 	c.names = g.names
 	mu.RUnlock()

@@ -19,9 +19,9 @@ func (h *Head) Refs(ctx context.Context, series []labels.Labels, refs []storage.
 	}
 	s := h.scratch.Get().(*scratch)
 	defer h.scratch.Put(s)
-	s.keys = s.keys[:0]
+	s.sums = s.sums[:0]
 	for i := range series {
-		s.keys = append(s.keys, s.hash.key(series[i]))
+		s.sums = append(s.sums, s.hash.sum(series[i]))
 	}
 	h.w.Lock()
 	defer h.w.Unlock()
@@ -30,7 +30,7 @@ func (h *Head) Refs(ctx context.Context, series []labels.Labels, refs []storage.
 	}
 	var bad storage.AppendError
 	for i := range series {
-		at, err := h.seriesAt(s.keys[i], series[i], nil)
+		at, err := h.seriesAt(s.sums[i], series[i], nil)
 		if err != nil {
 			refs[i] = 0
 			bad.Rejected++
@@ -102,7 +102,7 @@ func (h *Head) appendPoints(points []storage.Point, gone []int) (_ []int, res st
 				g = h.dir.groups.get(at.group)
 			}
 			if p.T < b.lo || p.T > b.hi {
-				b.reject(h, fmt.Errorf("series %s: %w", g.full(at.slot), h.timeError(p.T, b)))
+				b.reject(h, fmt.Errorf("series %s: %w", h.full(g, at.slot), h.timeError(p.T, b)))
 				continue
 			}
 			b.stage(g, at.slot, p.T, p.V)

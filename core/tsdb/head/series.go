@@ -18,14 +18,13 @@ const (
 
 // seriesAt returns where the series is, making it if there is none: in the group of hd, or for hd nil in one
 // by job and instance.
-func (h *Head) seriesAt(k key, ls labels.Labels, hd *Handle) (loc, error) {
-	if id, ok := h.w.table.get(k); ok {
+func (h *Head) seriesAt(sum uint32, ls labels.Labels, hd *Handle) (loc, error) {
+	if id, ok := h.known(sum, ls); ok {
 		return h.dir.locs.get(id), nil
 	}
 	if err := checkLabels(ls); err != nil {
 		return noLoc, err
 	}
-	ls = detached(ls)
 	var common labels.Labels
 	if hd != nil {
 		common = hd.common
@@ -43,18 +42,27 @@ func (h *Head) seriesAt(k key, ls labels.Labels, hd *Handle) (loc, error) {
 		return noLoc, err
 	}
 	own := index.Own(g.common, ls)
-	rec := binary.AppendUvarint(nil, uint64(g.id))
-	rec = binary.AppendUvarint(rec, uint64(len(g.series)))
-	if _, err := h.log.Append(recSeries, appendLabels(rec, own)); err != nil {
+	h.w.bytes = binary.AppendUvarint(h.w.bytes[:0], uint64(g.id))
+	h.w.bytes = appendLabels(binary.AppendUvarint(h.w.bytes, uint64(len(g.series))), own)
+	if _, err := h.log.Append(recSeries, h.w.bytes); err != nil {
 		return noLoc, err
 	}
-	return h.newSeries(g, k, ls, own), nil
+	return h.newSeries(g, sum, ls, own), nil
+}
+
+// known returns the series with the labels ls, whose hash is sum.
+func (h *Head) known(sum uint32, ls labels.Labels) (uint32, bool) {
+	return h.w.table.get(sum, func(id uint32) bool {
+		at := h.dir.locs.get(id)
+		g := h.dir.groups.get(at.group)
+		return index.Same(g.common, h.sets.get(g.own[at.slot]), ls)
+	})
 }
 
 // groupFor returns the group that new series with these common labels join.
 func (h *Head) groupFor(common labels.Labels) (*group, error) {
-	k := h.w.hash.key(common)
-	if g := h.w.byLabel[k]; g != nil && len(g.series) < maxGroup {
+	h.w.bytes = common.Bytes(h.w.bytes[:0])
+	if g := h.w.byLabel[string(h.w.bytes)]; g != nil && len(g.series) < maxGroup {
 		return g, nil
 	}
 	common = detached(common)
@@ -63,7 +71,7 @@ func (h *Head) groupFor(common labels.Labels) (*group, error) {
 		return nil, err
 	}
 	g := h.addGroup(id, common)
-	h.w.byLabel[k] = g
+	h.w.byLabel[string(h.w.bytes)] = g
 	return g, nil
 }
 

@@ -4,34 +4,27 @@ import (
 	"hash/maphash"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/internal/offheap"
 )
 
-// key identifies a label set: two hashes with secrets of this process, 96 bits in all. Nobody outside can
-// make two sets collide, and chance will not.
-type key struct {
-	a uint64
-	b uint32
-}
-
-// hasher turns label sets into keys.
+// hasher turns label sets into 32 bits under a secret of this process: nobody outside can choose sets that
+// collide.
 type hasher struct {
-	s1, s2 maphash.Seed
-	buf    []byte
+	seed maphash.Seed
+	buf  []byte
 }
 
-func newHasher() hasher { return hasher{s1: maphash.MakeSeed(), s2: maphash.MakeSeed()} }
+func newHasher() hasher { return hasher{seed: maphash.MakeSeed()} }
 
-// key returns the key of ls. For one goroutine at a time; copies are independent.
-func (h *hasher) key(ls labels.Labels) key {
+// sum returns the hash of ls. For one goroutine at a time; copies are independent.
+func (h *hasher) sum(ls labels.Labels) uint32 {
 	h.buf = ls.Bytes(h.buf[:0])
-	a := maphash.Bytes(h.s1, h.buf)
-	if a == 0 {
-		a = 1 // 0 marks a free place in the table
-	}
-	return key{a, uint32(maphash.Bytes(h.s2, h.buf))}
+	return uint32(maphash.Bytes(h.seed, h.buf))
 }
 
-// table maps keys to series: open addressing, 16 bytes a place. It belongs to the writer.
+// table finds numbers by hashes; whoever asks has to compare what the number stands for. Open addressing,
+// 8 bytes a place, outside the garbage collected heap. It belongs to the writer.
 type table struct {
 	places []place
 	used   int // places not free, dead ones included
@@ -39,75 +32,84 @@ type table struct {
 }
 
 type place struct {
-	a  uint64
-	b  uint32
-	id uint32
+	hash uint32
+	id   uint32 // plus one; 0 marks a free place
 }
 
-const deadID = ^uint32(0) // of a place whose series was removed, and of a slot without a series
+const deadID = ^uint32(0) // of a place whose number was removed, and of a slot without a series
 
-func (t *table) get(k key) (uint32, bool) {
+// home is where the search for a hash begins: the product spreads hashes over any number of places.
+func (t *table) home(hash uint32) int { return int(uint64(hash) * uint64(len(t.places)) >> 32) }
+
+func (t *table) after(i int) int {
+	if i++; i == len(t.places) {
+		return 0
+	}
+	return i
+}
+
+// get returns the number stored with this hash that same recognises.
+func (t *table) get(hash uint32, same func(id uint32) bool) (uint32, bool) {
 	if len(t.places) == 0 {
 		return 0, false
 	}
-	mask := uint64(len(t.places) - 1)
-	for i := k.a & mask; ; i = (i + 1) & mask {
-		p := &t.places[i]
-		if p.a == 0 {
+	for i := t.home(hash); ; i = t.after(i) {
+		p := t.places[i]
+		if p.id == 0 {
 			return 0, false
 		}
-		if p.a == k.a && p.b == k.b && p.id != deadID {
-			return p.id, true
+		if p.hash == hash && p.id != deadID && same(p.id-1) {
+			return p.id - 1, true
 		}
 	}
 }
 
-// put adds k, which is not in the table.
-func (t *table) put(k key, id uint32) {
-	if (t.used+1)*4 > len(t.places)*3 {
+// put adds a number that is not in the table.
+func (t *table) put(hash, id uint32) {
+	if (t.used+1)*5 > len(t.places)*4 {
 		t.rehash()
 	}
-	mask := uint64(len(t.places) - 1)
-	i := k.a & mask
-	for t.places[i].a != 0 {
-		i = (i + 1) & mask
-	}
-	t.places[i] = place{k.a, k.b, id}
+	t.insert(place{hash, id + 1})
 	t.used++
 	t.live++
 }
 
-func (t *table) remove(k key) {
+func (t *table) insert(p place) {
+	i := t.home(p.hash)
+	for t.places[i].id != 0 {
+		i = t.after(i)
+	}
+	t.places[i] = p
+}
+
+// remove takes a number out that was put with this hash.
+func (t *table) remove(hash, id uint32) {
 	if len(t.places) == 0 {
 		return
 	}
-	mask := uint64(len(t.places) - 1)
-	for i := k.a & mask; t.places[i].a != 0; i = (i + 1) & mask {
-		if p := &t.places[i]; p.a == k.a && p.b == k.b && p.id != deadID {
-			p.id = deadID
+	for i := t.home(hash); t.places[i].id != 0; i = t.after(i) {
+		if t.places[i] == (place{hash, id + 1}) {
+			t.places[i].id = deadID
 			t.live--
 			return
 		}
 	}
 }
 
+// rehash makes room: it is then little more than half full.
 func (t *table) rehash() {
-	size := 64
-	for size*2 < t.live*4 { // at most half full
-		size *= 2
-	}
 	old := t.places
-	t.places = make([]place, size)
+	t.places = offheap.Make[place](max(64, t.live+t.live*7/8))
 	t.used = t.live
-	mask := uint64(size - 1)
 	for _, p := range old {
-		if p.a == 0 || p.id == deadID {
-			continue
+		if p.id != 0 && p.id != deadID {
+			t.insert(p)
 		}
-		i := p.a & mask
-		for t.places[i].a != 0 {
-			i = (i + 1) & mask
-		}
-		t.places[i] = p
 	}
+	offheap.Free(old)
+}
+
+func (t *table) free() {
+	offheap.Free(t.places)
+	*t = table{}
 }

@@ -72,8 +72,46 @@ func Full(common, own labels.Labels) labels.Labels {
 	return b.Labels()
 }
 
+// Same tells whether full is what Full makes of the other two.
+func Same(common, own, full labels.Labels) bool {
+	var cs, os [24]labels.Label
+	c, o, same := appendPairs(cs[:0], common), appendPairs(os[:0], own), true
+	lacks := func() bool { // the first of c is one that own says is not there
+		if len(o) == 0 || o[0] != (labels.Label{Name: c[0].Name}) {
+			return false
+		}
+		c, o = c[1:], o[1:]
+		return true
+	}
+	full.Range(func(l labels.Label) {
+		for same && len(c) > 0 && c[0].Name < l.Name {
+			same = lacks()
+		}
+		switch {
+		case !same:
+		case len(o) > 0 && o[0].Name == l.Name:
+			same = o[0].Value == l.Value
+			o = o[1:]
+			if len(c) > 0 && c[0].Name == l.Name {
+				c = c[1:]
+			}
+		case len(c) > 0 && c[0] == l:
+			c = c[1:]
+		default:
+			same = false
+		}
+	})
+	for same && len(c) > 0 {
+		same = lacks()
+	}
+	return same && len(o) == 0
+}
+
 func pairs(ls labels.Labels) []labels.Label {
-	out := make([]labels.Label, 0, ls.Len())
-	ls.Range(func(l labels.Label) { out = append(out, l) })
-	return out
+	return appendPairs(make([]labels.Label, 0, ls.Len()), ls)
+}
+
+func appendPairs(dst []labels.Label, ls labels.Labels) []labels.Label {
+	ls.Range(func(l labels.Label) { dst = append(dst, l) })
+	return dst
 }

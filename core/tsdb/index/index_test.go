@@ -390,3 +390,32 @@ func explore(t *testing.T, data []byte) {
 		}
 	}
 }
+
+func TestSameIsFullWithoutMakingIt(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	random := func() labels.Labels {
+		b := labels.NewScratchBuilder(4)
+		for i := range 4 {
+			if r.IntN(2) == 0 {
+				b.Add(string(rune('a'+i)), string(rune('x'+r.IntN(2))))
+			}
+		}
+		return b.Labels()
+	}
+	hits := 0
+	for range 20000 {
+		common, full, other := random(), random(), random()
+		own := Own(common, full)
+		if !Same(common, own, full) {
+			t.Fatalf("common %s, own %s is not the same as %s", common, own, full)
+		}
+		if same := labels.Equal(full, other); Same(common, own, other) != same {
+			t.Fatalf("common %s, own %s the same as %s: %v", common, own, other, !same)
+		} else if same {
+			hits++
+		}
+	}
+	if hits == 0 {
+		t.Error("no two sets were equal")
+	}
+}
