@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,6 +32,9 @@ var root = func() string {
 	return dir
 }()
 
+// binary is the hearth under test: bin/hearth, or that which HEARTH_BIN names.
+var binary = cmp.Or(os.Getenv("HEARTH_BIN"), filepath.Join(root, "bin", "hearth"))
+
 // process is a program the test started; it ends with the test at the latest.
 type process struct {
 	name string
@@ -38,6 +42,8 @@ type process struct {
 	log  lockedBuffer
 	done chan struct{}
 	err  error // set when done is closed
+
+	hushed bool // its output is of no interest any more
 }
 
 type lockedBuffer struct {
@@ -73,7 +79,7 @@ func start(t *testing.T, program string, args ...string) *process {
 	}()
 	t.Cleanup(func() {
 		p.kill()
-		if t.Failed() {
+		if t.Failed() && !p.hushed {
 			t.Logf("output of %s:\n%s", p.name, tail(p.log.String(), 8000))
 		}
 	})
@@ -120,8 +126,13 @@ type hearth struct {
 // serve writes the configuration and starts the server on a free port; it returns when the server is ready.
 func serve(t *testing.T, config string, args ...string) *hearth {
 	t.Helper()
-	dir := t.TempDir()
-	h := &hearth{listen: freeAddr(t), config: filepath.Join(dir, "config.toml"), data: filepath.Join(dir, "data"), args: args}
+	return serveAt(t, filepath.Join(t.TempDir(), "data"), config, args...)
+}
+
+// serveAt is serve with the data in a directory of the caller.
+func serveAt(t *testing.T, data, config string, args ...string) *hearth {
+	t.Helper()
+	h := &hearth{listen: freeAddr(t), config: filepath.Join(t.TempDir(), "config.toml"), data: data, args: args}
 	h.url = "http://" + h.listen
 	h.configure(t, config)
 	client, err := api.NewClient(api.Config{Address: h.url})
@@ -136,9 +147,15 @@ func serve(t *testing.T, config string, args ...string) *hearth {
 // again starts the server on the same data after it has ended.
 func (h *hearth) again(t *testing.T) {
 	t.Helper()
-	args := append([]string{"serve", "--config", h.config, "--data", h.data, "--listen", h.listen}, h.args...)
-	h.process = start(t, filepath.Join(root, "bin", "hearth"), args...)
+	h.begin(t)
 	h.awaitReady(t)
+}
+
+// begin starts the server and does not wait for it.
+func (h *hearth) begin(t *testing.T) {
+	t.Helper()
+	args := append([]string{"serve", "--config", h.config, "--data", h.data, "--listen", h.listen}, h.args...)
+	h.process = start(t, binary, args...)
 }
 
 // configure replaces the configuration file; {self} in it is the server's own address.

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -196,7 +197,12 @@ func (db *DB) openParts() error {
 		}
 	}
 	db.sortParts()
-	return m.rewrite()
+	err = m.rewrite()
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) { // the next edit writes it anew before anything else
+		db.log.Warn("The disk is full: what is stored is served, and samples are taken when there is space again", "err", err)
+		return nil
+	}
+	return err
 }
 
 func (db *DB) remove(name string) {
