@@ -187,6 +187,8 @@ func TestPluginsThatMisbehaveCostOnlyThemselves(t *testing.T) {
 		config += fmt.Sprintf(`
 [[scrape_configs]]
 job_name = %[1]q
+scrape_interval = "2s"
+scrape_timeout = "2s"
 plugin = "test/bad"
 static_configs = [{ targets = [%[1]q] }]
 `, how)
@@ -196,7 +198,7 @@ static_configs = [{ targets = [%[1]q] }]
 		_, err := h.value(`fine_total{job="fine"}`)
 		return err
 	})
-	time.Sleep(6 * time.Second)
+	time.Sleep(8 * time.Second)
 	for _, tt := range []struct{ job, text string }{
 		{"loop", "deadline"}, {"trap", "panic"}, {"memory", "memory"}, {"exit", "exit"}, {"file", "denied"},
 	} {
