@@ -29,7 +29,7 @@ const SegmentHeader = 20
 
 const (
 	segmentMagic   = "HWAL"
-	segmentVersion = 1
+	segmentVersion = 2
 	shards         = 1 // logs that share the database's writes; this one is number 0
 )
 
@@ -40,8 +40,8 @@ var ErrFailed = errors.New("write-ahead log failed")
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("write-ahead log closed")
 
-// Pos is a place in the log: the segment in the upper half, the end of a record within it in the lower.
-// Later records have greater places.
+// Pos is a place in the log: the segment in the upper half, the end of a record within it in the lower, counted
+// before compression. Later records have greater places.
 type Pos uint64
 
 // MakePos returns the place at offset in segment.
@@ -58,9 +58,10 @@ type Options struct {
 	Registerer  prometheus.Registerer
 }
 
-// piece is a run of bytes for one segment that is not written yet.
+// piece is a batch of records for one segment that is not written yet.
 type piece struct {
 	segment uint64
+	offset  int64 // of the first
 	data    []byte
 }
 
@@ -89,6 +90,7 @@ type Log struct {
 		sync.Mutex // held by whoever writes, syncs or changes the file
 		f          vfs.File
 		segment    uint64
+		buf, pack  []byte
 		dirty      bool // bytes are unsynced
 		newName    bool // the directory is unsynced
 	}
@@ -152,7 +154,7 @@ func Segments(fsys vfs.FS, dir string) ([]uint64, error) {
 func (l *Log) Room(n int) uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.mu.offset > SegmentHeader && l.mu.offset+HeaderSize+int64(n) > l.opts.SegmentSize {
+	if l.mu.offset > SegmentHeader && l.mu.offset+maxPrefix+int64(n) > l.opts.SegmentSize {
 		l.cut()
 	}
 	return l.mu.segment
@@ -184,17 +186,18 @@ func (l *Log) Append(typ byte, data []byte) (Pos, error) {
 	if err := l.usable(); err != nil {
 		return 0, err
 	}
-	if n := len(l.mu.pending); n == 0 || l.mu.pending[n-1].segment != l.mu.segment {
-		p := piece{segment: l.mu.segment}
+	if n := len(l.mu.pending); n == 0 || l.mu.pending[n-1].segment != l.mu.segment || len(l.mu.pending[n-1].data) > batchSize {
+		p := piece{segment: l.mu.segment, offset: l.mu.offset}
 		if l.mu.spare != nil {
 			p.data, l.mu.spare = l.mu.spare[:0], nil
 		}
 		l.mu.pending = append(l.mu.pending, p)
 	}
 	p := &l.mu.pending[len(l.mu.pending)-1]
-	p.data = AppendRecord(p.data, p.segment, typ, data)
-	l.mu.offset += HeaderSize + int64(len(data))
-	l.mu.appended += HeaderSize + int64(len(data))
+	before := len(p.data)
+	p.data = appendInner(p.data, typ, data)
+	l.mu.offset += int64(len(p.data) - before)
+	l.mu.appended += int64(len(p.data) - before)
 	l.mu.next = MakePos(l.mu.segment, l.mu.offset)
 	return l.mu.next, nil
 }
@@ -288,7 +291,8 @@ func (l *Log) write(ps []piece) error {
 			}
 		}
 		l.file.dirty = true
-		n, err := l.file.f.Write(p.data)
+		l.file.buf, l.file.pack = appendBatch(l.file.buf[:0], l.file.pack, p.segment, p.offset, p.data)
+		n, err := l.file.f.Write(l.file.buf)
 		l.m.bytes.Add(float64(n))
 		if err != nil {
 			return err
@@ -416,7 +420,7 @@ func (l *Log) RemoveBefore(segment uint64, keep map[uint64]bool) error {
 	return errors.Join(errs...)
 }
 
-// Appended returns the bytes of all records appended since Open.
+// Appended returns the bytes of all records appended since Open, before compression.
 func (l *Log) Appended() int64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -2,10 +2,13 @@ package wal_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -99,19 +102,22 @@ func TestWhatWasCommittedIsReplayedInOrderAcrossSegments(t *testing.T) {
 func TestEveryTearOfTheLastRecordIsCutOff(t *testing.T) {
 	fs := newFS(t)
 	l := wal.Open(fs, "w", 1, wal.Options{})
-	appendAll(t, l, "one", "two", "three")
-	full, err := fs.Stat("w/00000001.wal")
-	if err != nil {
-		t.Fatal(err)
+	var ends []int64 // of the file after each record
+	for _, r := range []string{"one", "two", "three"} {
+		appendAll(t, l, r)
+		st, err := fs.Stat("w/00000001.wal")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends = append(ends, st.Size())
 	}
-	whole := full.Size() - wal.HeaderSize - int64(len("three"))
-	for size := full.Size() - 1; size >= 0; size-- {
+	for size := ends[2] - 1; size >= 0; size-- {
 		c := fs.Kill()
 		if err := c.Truncate("w/00000001.wal", size); err != nil {
 			t.Fatal(err)
 		}
 		want := 0
-		for _, end := range []int64{whole, whole - wal.HeaderSize - 3} {
+		for _, end := range ends[:2] {
 			if size >= end {
 				want++
 			}
@@ -267,6 +273,73 @@ func TestAFailingDiskLosesNothingAcknowledged(t *testing.T) {
 				t.Fatalf("after Reset: %v", got)
 			}
 		}
+	}
+}
+
+func TestAnotherVersionIsNotTakenForDamage(t *testing.T) {
+	fs := newFS(t)
+	l := wal.Open(fs, "w", 1, wal.Options{})
+	appendAll(t, l, "one")
+	m, err := fs.Map("w/00000001.wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := bytes.Clone(m.Data())
+	data[4] = 1
+	binary.LittleEndian.PutUint32(data[16:], crc32.Checksum(data[:16], crc32.MakeTable(crc32.Castagnoli)))
+	f, err := fs.Create("w/00000001.wal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := wal.Replay(fs, "w", 0, func(wal.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "has version 1, this hearth reads 2") {
+		t.Errorf("replay says %v", err)
+	}
+}
+
+// Records of many sizes in one write: those that compress, those that do not, and more than a batch holds.
+func TestBatchesHoldAnyRecords(t *testing.T) {
+	fs := newFS(t)
+	l := wal.Open(fs, "w", 1, wal.Options{SegmentSize: 5 << 20})
+	r := rand.New(rand.NewPCG(1, 2))
+	var want [][]byte
+	size := 0
+	for size < 12<<20 {
+		data := make([]byte, r.IntN(1<<r.IntN(20)))
+		if r.IntN(2) == 0 {
+			for i := range data {
+				data[i] = byte(r.Uint32())
+			}
+		}
+		l.Room(len(data))
+		pos, err := l.Append(7, data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.IntN(5) == 0 {
+			if err := l.Commit(pos); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, size = append(want, data), size+len(data)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, rep := replay(t, fs, 0)
+	if len(got) != len(want) || len(rep.Damage) > 0 || rep.Bytes != int64(size) {
+		t.Fatalf("%d records of %d, %+v", len(got), len(want), rep)
+	}
+	for i := range got {
+		if got[i].data != string(want[i]) {
+			t.Fatalf("record %d is another", i)
+		}
+	}
+	st, err := fs.Stat("w/00000001.wal")
+	if err != nil || st.Size() > 4<<20 {
+		t.Errorf("the first segment has %d bytes, %v: half of 5 MiB are zeros", st.Size(), err)
 	}
 }
 

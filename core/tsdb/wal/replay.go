@@ -2,7 +2,10 @@ package wal
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"fmt"
+	"hash/crc32"
 	"io"
 	"path/filepath"
 
@@ -21,7 +24,7 @@ type Record struct {
 type Report struct {
 	Last    uint64    // number of the last segment; 0 if there is none
 	Records int       // that were read
-	Bytes   int64     // of them
+	Bytes   int64     // of them, before compression
 	Torn    int64     // bytes cut off the end of the last segment: writes that nobody was told of
 	Damage  []*Damage // elsewhere; acknowledged samples may be lost
 }
@@ -61,6 +64,9 @@ func replaySegment(fsys vfs.FS, name string, segment uint64, last, gap bool, rep
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return gap, err
 	}
+	if v, ok := otherVersion(head[:n]); ok {
+		return gap, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it, and stop it, or delete the log and lose what is in it", name, v, segmentVersion)
+	}
 	if !bytes.Equal(head[:n], segmentHeader(segment)) {
 		if n < SegmentHeader && last { // created, and then the process or the power ended
 			rep.Torn += int64(n)
@@ -73,6 +79,7 @@ func replaySegment(fsys vfs.FS, name string, segment uint64, last, gap bool, rep
 		}
 	}
 	r := NewReader(file, name, segment, SegmentHeader)
+	var batches batchReader
 	for {
 		typ, data, err := r.Next()
 		var d *Damage
@@ -89,12 +96,28 @@ func replaySegment(fsys vfs.FS, name string, segment uint64, last, gap bool, rep
 		case err != nil:
 			return gap, err
 		default:
-			rep.Records++
-			rep.Bytes += HeaderSize + int64(len(data))
-			if err := f(Record{Type: typ, Pos: MakePos(segment, r.Offset()), Data: data, Gap: gap}); err != nil {
+			at := r.Offset()
+			err := batches.read(segment, typ, data, func(typ byte, pos Pos, data []byte) error {
+				rep.Records++
+				rep.Bytes += int64(len(data))
+				err := f(Record{Type: typ, Pos: pos, Data: data, Gap: gap})
+				gap = false
+				return err
+			})
+			if errors.Is(err, errBatch) { // its sum is right: whoever wrote it made a mistake
+				rep.Damage = append(rep.Damage, &Damage{File: name, Offset: at - HeaderSize - int64(len(data)), Bytes: HeaderSize + int64(len(data))})
+				gap = true
+			} else if err != nil {
 				return gap, err
 			}
-			gap = false
 		}
 	}
+}
+
+// otherVersion returns the version of a segment whose header is whole, if it is not ours.
+func otherVersion(h []byte) (int, bool) {
+	if len(h) < SegmentHeader || string(h[:4]) != segmentMagic || binary.LittleEndian.Uint32(h[16:]) != crc32.Checksum(h[:16], castagnoli) {
+		return 0, false
+	}
+	return int(h[4]), h[4] != segmentVersion
 }
