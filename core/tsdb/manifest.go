@@ -36,6 +36,7 @@ type manifest struct {
 func openManifest(fsys vfs.FS, dir string) (m *manifest, damaged error, err error) {
 	m = &manifest{fs: fsys, dir: dir, live: map[uint64]bool{}, next: 1}
 	name := filepath.Join(dir, manifestName)
+	records := 0
 	f, err := fsys.Open(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -57,9 +58,15 @@ func openManifest(fsys vfs.FS, dir string) (m *manifest, damaged error, err erro
 			if err != nil {
 				return nil, nil, err
 			}
+			records++
 			if typ == manifestEdit && !m.apply(data) {
 				damaged = fmt.Errorf("%s: malformed edit before %d", name, r.Offset())
 			}
+		}
+	}
+	if records == 0 && damaged == nil { // the first start writes one before there is any part
+		if es, err := fsys.ReadDir(filepath.Join(dir, "parts")); err == nil && len(es) > 0 {
+			damaged = fmt.Errorf("%s: it is gone or empty, though there are parts", name)
 		}
 	}
 	return m, damaged, nil
