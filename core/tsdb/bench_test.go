@@ -18,12 +18,19 @@ import (
 func fleet(targets, perTarget int) []labels.Labels {
 	var out []labels.Labels
 	for i := range targets {
-		for k := range perTarget {
-			out = append(out, labels.FromStrings(
-				"__name__", fmt.Sprintf("app_requests_%d_total", k/10), "code", fmt.Sprint(200+k%10),
-				"cluster", "eu-west-1", "env", "production", "instance", fmt.Sprintf("10.0.%d.%d:9100", i/250, i%250),
-				"job", "app", "pod", fmt.Sprintf("app-%d-7d9f8b6c5-x2x%d", i, i)))
-		}
+		out = append(out, target(i, perTarget)...)
+	}
+	return out
+}
+
+// target returns the label sets of one target.
+func target(i, series int) []labels.Labels {
+	var out []labels.Labels
+	for k := range series {
+		out = append(out, labels.FromStrings(
+			"__name__", fmt.Sprintf("app_requests_%d_total", k/10), "code", fmt.Sprint(200+k%10),
+			"cluster", "eu-west-1", "env", "production", "instance", fmt.Sprintf("10.0.%d.%d:9100", i/250, i%250),
+			"job", "app", "pod", fmt.Sprintf("app-%d-7d9f8b6c5-x2x%d", i, i)))
 	}
 	return out
 }

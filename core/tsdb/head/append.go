@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/storage"
 	"github.com/hearth-project/hearth/core/tsdb/wal"
@@ -18,10 +20,7 @@ const (
 )
 
 // scratch is what an append needs outside of the lock.
-type scratch struct {
-	hash hasher
-	sums []uint32
-}
+type scratch struct{ sums []uint32 }
 
 // Append implements storage.Writer.
 func (h *Head) Append(ctx context.Context, series []model.Series) error {
@@ -32,7 +31,7 @@ func (h *Head) Append(ctx context.Context, series []model.Series) error {
 	defer h.scratch.Put(s)
 	s.sums = s.sums[:0]
 	for i := range series {
-		s.sums = append(s.sums, s.hash.sum(series[i].Labels))
+		s.sums = append(s.sums, h.w.hash.sum(series[i].Labels))
 	}
 	stored, rejected, first, pos, err := h.appendSeries(series, s.sums)
 	if err != nil {
@@ -62,7 +61,12 @@ func (h *Head) appendSeries(series []model.Series, sums []uint32) (stored, rejec
 		if len(series[i].Samples) == 0 {
 			continue
 		}
-		at, err := h.seriesAt(sums[i], series[i].Labels, nil)
+		at, err := h.seriesAt(sums[i], series[i].Labels, nil, func(k int) labels.Labels {
+			if k += i; k < len(series) {
+				return series[k].Labels
+			}
+			return labels.EmptyLabels()
+		})
 		if err != nil {
 			for range series[i].Samples {
 				b.reject(h, err)

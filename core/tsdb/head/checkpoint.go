@@ -27,7 +27,10 @@ const (
 	tileRecord = 5
 
 	snapVersion = 1
-	groupSolo   = 1 // flag of a group: no other series joins it
+
+	// Flags of a group.
+	groupSolo     = 1 // no other series joins it
+	groupByTarget = 2 // series that come one by one join it for their job and instance
 )
 
 // checkpointState is what checkpoints know of each other.
@@ -250,6 +253,9 @@ func (w *snapWriter) group(c *captured) error {
 	flags := uint64(0)
 	if c.g.solo {
 		flags |= groupSolo
+	}
+	if c.g.byTarget {
+		flags |= groupByTarget
 	}
 	b = binary.AppendUvarint(b, flags)
 	b = binary.AppendUvarint(b, uint64(c.pos))

@@ -161,7 +161,7 @@ func (h *Head) dropFrom(g *group) int {
 	if alive || len(g.tiles) > 0 || len(g.ts) > 0 {
 		return n
 	}
-	if k := g.common.Bytes(nil); h.w.byLabel[string(k)] == g {
+	if k := g.joinKey(nil); h.w.byLabel[string(k)] == g {
 		delete(h.w.byLabel, string(k))
 	}
 	h.dir.Lock()

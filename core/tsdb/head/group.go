@@ -44,10 +44,13 @@ type group struct {
 
 	tiles []tile // in order of time
 
-	rank  atomic.Pointer[[]uint32] // by slot: its place in order of labels; nil after slots were added
-	base  base
-	pos   wal.Pos // of the last record in it
-	solo  bool
+	rank atomic.Pointer[[]uint32] // by slot: its place in order of labels; nil after slots were added
+	base base
+	pos  wal.Pos // of the last record in it
+	solo bool
+
+	byTarget bool // series that come one by one join it for their job and instance
+
 	last  uint64 // the batch that touched it last, and where its cells begin there
 	chain int32
 	tail  int32
@@ -55,6 +58,20 @@ type group struct {
 
 func newGroup(id uint32, common labels.Labels) *group {
 	return &group{id: id, common: common, low: math.MinInt64, floor: math.MinInt64, cut: math.MinInt64}
+}
+
+// joinKey appends what the group is found by when a new series comes to it.
+func (g *group) joinKey(dst []byte) []byte {
+	if g.byTarget {
+		return targetKey(dst, g.common)
+	}
+	return append(g.common.Bytes(append(dst, 'c')), 0)
+}
+
+// targetKey appends what the groups of series are found by that come one by one.
+func targetKey(dst []byte, ls labels.Labels) []byte {
+	dst = append(append(dst, 't'), ls.Get("job")...)
+	return append(append(dst, 0xff), ls.Get("instance")...)
 }
 
 // row returns the values of row r, by slot; it may be longer than the slots.

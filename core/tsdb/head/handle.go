@@ -49,7 +49,7 @@ func (hd *Handle) Slot(ls labels.Labels) (storage.Slot, error) {
 	if err := h.writable(); err != nil {
 		return 0, err
 	}
-	at, err := h.seriesAt(h.w.hash.sum(ls), ls, hd)
+	at, err := h.seriesAt(h.w.hash.sum(ls), ls, hd, nil)
 	if err != nil {
 		return 0, err
 	}
@@ -243,7 +243,7 @@ func (hd *Handle) refresh(slots []storage.Slot) error {
 		if !ok {
 			continue
 		}
-		at, err := h.seriesAt(h.w.hash.sum(l), l, hd)
+		at, err := h.seriesAt(h.w.hash.sum(l), l, hd, nil)
 		if err != nil {
 			return err
 		}

@@ -65,8 +65,9 @@ type Head struct {
 		decoder
 		hash    hasher
 		table   table
-		byLabel map[string]*group // the group that new series with these common labels join
-		bytes   []byte            // of a record or a key being made
+		byLabel map[string]*group // by joinKey: the group that new series join
+		bytes   []byte            // of a record being made
+		key     []byte            // of the group that is looked for
 		nextID  uint32            // of the next series
 		nextGrp uint32
 		batch   batch

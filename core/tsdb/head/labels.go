@@ -34,8 +34,8 @@ type labelSet struct {
 	uses uint32
 }
 
-func newLabelSets() *labelSets {
-	s := &labelSets{hash: newHasher(), next: 1}
+func newLabelSets(h hasher) *labelSets {
+	s := &labelSets{hash: h, next: 1}
 	s.pages.Store(&[]*setPage{new(setPage)})
 	return s
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func TestLabelSetsAreKeptWhileTheyAreUsed(t *testing.T) {
-	s := newLabelSets()
+	s := newLabelSets(newHasher())
 	set := func(i int) labels.Labels { return labels.FromStrings("n", fmt.Sprint(i)) }
 	numbers := map[int]uint32{}
 	for round := range 3 {

@@ -25,13 +25,13 @@ func Open(o Options) (*Head, error) {
 	h.m = newMetrics(h, o.Registerer)
 	h.w.arena = newArena()
 	h.w.hash = newHasher()
-	h.sets = newLabelSets()
+	h.sets = newLabelSets(h.w.hash)
 	h.w.byLabel = map[string]*group{}
 	h.w.handles = map[*Handle]struct{}{}
 	h.w.dropped = map[uint32]labels.Labels{}
 	h.dir.locs.none = noLoc
 	h.dir.older = map[uint32][]loc{}
-	h.scratch = sync.Pool{New: func() any { return &scratch{hash: hasher{seed: h.w.hash.seed}} }}
+	h.scratch = sync.Pool{New: func() any { return new(scratch) }}
 	h.decs = sync.Pool{New: func() any { return new(decoder) }}
 	h.index.Store(index.NewMem())
 	h.mint.Store(math.MaxInt64)
@@ -125,7 +125,7 @@ func (l *loader) finish() {
 			h.noteTime(max(g.maxt(), mint))
 		}
 		if !g.solo && len(g.series) < maxGroup {
-			h.w.byLabel[string(g.common.Bytes(nil))] = g
+			h.w.byLabel[string(g.joinKey(nil))] = g
 		}
 	})
 }
@@ -283,7 +283,8 @@ func (l *loader) group(rd *reader, sets []labels.Labels) error {
 		return errors.New("malformed group")
 	}
 	g := h.addGroup(id, common)
-	g.pos, g.low, g.floor, g.solo = pos, low, floor, flags&groupSolo != 0
+	g.pos, g.low, g.floor = pos, low, floor
+	g.solo, g.byTarget = flags&groupSolo != 0, flags&groupByTarget != 0
 	for _, r := range refs {
 		if r == 0 || r > uint64(len(sets)) {
 			h.addSlot(g, 0, deadID)
@@ -363,9 +364,10 @@ func (l *loader) record(r wal.Record) error {
 	rd := reader{b: r.Data}
 	switch r.Type {
 	case recGroup:
-		id, common := rd.id(), rd.labels()
+		id, common, flags := rd.id(), rd.labels(), rd.uint()
 		if !rd.bad && h.dir.groups.get(id) == nil {
-			h.addGroup(id, common).pos = r.Pos
+			g := h.addGroup(id, common)
+			g.pos, g.byTarget = r.Pos, flags&groupByTarget != 0
 		}
 	case recSeries:
 		id, slot, own := rd.id(), rd.id(), rd.labels()

@@ -21,7 +21,7 @@ func (h *Head) Refs(ctx context.Context, series []labels.Labels, refs []storage.
 	defer h.scratch.Put(s)
 	s.sums = s.sums[:0]
 	for i := range series {
-		s.sums = append(s.sums, s.hash.sum(series[i]))
+		s.sums = append(s.sums, h.w.hash.sum(series[i]))
 	}
 	h.w.Lock()
 	defer h.w.Unlock()
@@ -30,7 +30,12 @@ func (h *Head) Refs(ctx context.Context, series []labels.Labels, refs []storage.
 	}
 	var bad storage.AppendError
 	for i := range series {
-		at, err := h.seriesAt(s.sums[i], series[i], nil)
+		at, err := h.seriesAt(s.sums[i], series[i], nil, func(k int) labels.Labels {
+			if k += i; k < len(series) {
+				return series[k]
+			}
+			return labels.EmptyLabels()
+		})
 		if err != nil {
 			refs[i] = 0
 			bad.Rejected++

@@ -2,25 +2,28 @@ package head
 
 import (
 	"hash/maphash"
+	"math/bits"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/offheap"
 )
 
-// hasher turns label sets into 32 bits under a secret of this process: nobody outside can choose sets that
-// collide.
-type hasher struct {
-	seed maphash.Seed
-	buf  []byte
-}
+// hasher turns label sets into 32 bits under secrets of this process: nobody outside can choose sets that
+// collide. The hash of a set is the sum of those of its labels, so that the hash of a series follows from those
+// of its common and its own labels.
+type hasher struct{ names, values maphash.Seed }
 
-func newHasher() hasher { return hasher{seed: maphash.MakeSeed()} }
+func newHasher() hasher { return hasher{maphash.MakeSeed(), maphash.MakeSeed()} }
 
-// sum returns the hash of ls. For one goroutine at a time; copies are independent.
-func (h *hasher) sum(ls labels.Labels) uint32 {
-	h.buf = ls.Bytes(h.buf[:0])
-	return uint32(maphash.Bytes(h.seed, h.buf))
+// sum returns the hash of ls.
+func (h hasher) sum(ls labels.Labels) uint32 {
+	s := uint32(0)
+	ls.Range(func(l labels.Label) {
+		hi, lo := bits.Mul64(maphash.String(h.names, l.Name)|1, maphash.String(h.values, l.Value)^0x9e3779b97f4a7c15)
+		s += uint32((hi ^ lo) >> 16)
+	})
+	return s
 }
 
 // table finds numbers by hashes; whoever asks has to compare what the number stands for. Open addressing,
