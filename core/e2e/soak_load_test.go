@@ -81,6 +81,7 @@ func (w *writer) times() []int64 {
 			return []int64{t}
 		}
 	}
+	w.step = max(1, min(w.step, (time.Now().UnixMilli()-w.next)/1000)) // the present is never reached
 	var ts []int64
 	for range 1 + w.rnd.IntN(4) {
 		ts = append(ts, w.next)
@@ -220,7 +221,7 @@ func startLoad(h *hearth, writers []*writer, configs []string) *load {
 	l := &load{h: h, writers: writers, errs: make(chan error, 8)}
 	for _, w := range writers {
 		l.wg.Go(func() {
-			for !l.stop.Load() && w.next < time.Now().UnixMilli() {
+			for !l.stop.Load() {
 				time.Sleep(time.Duration(w.rnd.Int64N(1+2*w.step/1000)) * time.Millisecond) // long steps would reach the present soon
 				switch code, body := w.send(); {
 				case code == 0:

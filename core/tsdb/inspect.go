@@ -1,0 +1,37 @@
+package tsdb
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+
+	"github.com/hearth-project/hearth/core/internal/vfs"
+)
+
+// Listed returns the numbers of the parts that the manifest in dir says live, in order; none if there is no
+// manifest. damaged tells that records may be missing: then every part that opens is taken for live at the start.
+// It changes nothing.
+func Listed(fsys vfs.FS, dir string) (parts []uint64, damaged, err error) {
+	m, damaged, err := openManifest(fsys, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	return slices.Sorted(maps.Keys(m.live)), damaged, nil
+}
+
+// PartDir returns the directory of the part with this number in the database in dir.
+func PartDir(dir string, number uint64) string {
+	return filepath.Join(dir, "parts", fmt.Sprintf("%08d", number))
+}
+
+// Level returns how far a part with samples in mint..maxt is merged: 1 for one as the head is cut, more for
+// longer windows.
+func Level(mint, maxt int64) int {
+	for i, r := range mergeRanges {
+		if window(mint, r) == window(maxt, r) {
+			return i + 1
+		}
+	}
+	return len(mergeRanges) + 1
+}

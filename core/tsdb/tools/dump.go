@@ -1,0 +1,188 @@
+package tools
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	pmodel "github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
+
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// The formats of Dump.
+const (
+	OpenMetrics = "openmetrics" // name{labels} value seconds; without staleness markers, which it has no word for
+	Text        = "text"        // {labels} value milliseconds; "stale" for a staleness marker
+	JSON        = "json"        // one object a series
+)
+
+// ErrIncomplete marks a dump that lacks samples because they are damaged; it is wrapped with the places.
+var ErrIncomplete = errors.New("samples are missing from the dump")
+
+// Dump writes the samples in mint..maxt of the series that satisfy all matchers to w, in order of metric names,
+// then labels. Damage in one series does not keep it from writing the others; it is told in the error.
+func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string, mint, maxt int64, ms ...*labels.Matcher) error {
+	var d dumper
+	switch format {
+	case OpenMetrics:
+		d.write = d.openMetrics
+	case Text:
+		d.write = d.text
+	case JSON:
+		d.write = d.json
+	default:
+		return fmt.Errorf("format %q: must be %s, %s or %s", format, OpenMetrics, Text, JSON)
+	}
+	q, err := db.Querier(mint, maxt)
+	if err != nil {
+		return err
+	}
+	defer q.Close()
+	cs, err := q.Select(ctx, mint, maxt, ms...)
+	if err != nil {
+		return err
+	}
+	type series struct {
+		labels labels.Labels
+		c      storage.Columns
+		i      int
+	}
+	var all []series
+	for _, c := range cs {
+		for i := range c.Len() {
+			all = append(all, series{c.Labels(i), c, i})
+		}
+	}
+	slices.SortFunc(all, func(a, b series) int {
+		if k := strings.Compare(a.labels.Get(pmodel.MetricNameLabel), b.labels.Get(pmodel.MetricNameLabel)); k != 0 {
+			return k
+		}
+		return labels.Compare(a.labels, b.labels)
+	})
+	d.w = bufio.NewWriterSize(w, 1<<16)
+	var damage []error
+	for _, s := range all {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		lo, hi := s.c.Rows(s.i)
+		if d.vals, err = s.c.Values(s.i, lo, hi, d.vals); err != nil {
+			damage = append(damage, fmt.Errorf("%w: %s: %w", ErrIncomplete, s.labels, err))
+			continue
+		}
+		if err := d.write(s.labels, s.c.Times()[lo:hi]); err != nil {
+			return err
+		}
+	}
+	if format == OpenMetrics {
+		if _, err := d.w.WriteString("# EOF\n"); err != nil {
+			return err
+		}
+	}
+	return errors.Join(append(damage, d.w.Flush())...)
+}
+
+type dumper struct {
+	w     *bufio.Writer
+	write func(ls labels.Labels, ts []int64) error
+	vals  []float64 // beside ts
+	buf   []byte
+}
+
+func (d *dumper) openMetrics(ls labels.Labels, ts []int64) error {
+	name := ls.Get(pmodel.MetricNameLabel)
+	rest := labels.NewBuilder(ls).Del(pmodel.MetricNameLabel).Labels().String()
+	if rest == "{}" {
+		rest = ""
+	}
+	if !plainName(name) { // as the formats quote names that are not plain words
+		rest = "{" + strings.TrimSuffix(strconv.Quote(name)+", "+strings.TrimPrefix(rest, "{"), ", ")
+		if !strings.HasSuffix(rest, "}") {
+			rest += "}"
+		}
+		name = ""
+	}
+	for r, t := range ts {
+		if v := d.vals[r]; !storage.IsAbsent(v) && !value.IsStaleNaN(v) {
+			d.buf = append(append(append(d.buf[:0], name...), rest...), ' ')
+			d.buf = appendValue(d.buf, v)
+			d.buf = append(d.buf, ' ')
+			d.buf = strconv.AppendFloat(d.buf, float64(t)/1000, 'f', 3, 64)
+			d.buf = append(d.buf, '\n')
+			if _, err := d.w.Write(d.buf); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func plainName(s string) bool {
+	for i, c := range []byte(s) {
+		if c != '_' && c != ':' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (i == 0 || c < '0' || c > '9') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func (d *dumper) text(ls labels.Labels, ts []int64) error {
+	name := ls.String()
+	for r, t := range ts {
+		v := d.vals[r]
+		if storage.IsAbsent(v) {
+			continue
+		}
+		d.buf = append(append(d.buf[:0], name...), ' ')
+		if value.IsStaleNaN(v) {
+			d.buf = append(d.buf, "stale"...)
+		} else {
+			d.buf = appendValue(d.buf, v)
+		}
+		d.buf = append(d.buf, ' ')
+		d.buf = strconv.AppendInt(d.buf, t, 10)
+		d.buf = append(d.buf, '\n')
+		if _, err := d.w.Write(d.buf); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// appendValue writes a value as the exposition formats do.
+func appendValue(b []byte, v float64) []byte {
+	switch {
+	case math.IsInf(v, 1):
+		return append(b, "+Inf"...)
+	case math.IsNaN(v):
+		return append(b, "NaN"...)
+	}
+	return strconv.AppendFloat(b, v, 'g', -1, 64)
+}
+
+func (d *dumper) json(ls labels.Labels, ts []int64) error {
+	one := struct {
+		Metric map[string]string `json:"metric"`
+		Values [][2]any          `json:"values"` // milliseconds, the value as text; null for a staleness marker
+	}{Metric: ls.Map(), Values: [][2]any{}}
+	for r, t := range ts {
+		switch v := d.vals[r]; {
+		case storage.IsAbsent(v):
+		case value.IsStaleNaN(v):
+			one.Values = append(one.Values, [2]any{t, nil})
+		default:
+			one.Values = append(one.Values, [2]any{t, string(appendValue(nil, v))})
+		}
+	}
+	return json.NewEncoder(d.w).Encode(one)
+}

@@ -1,0 +1,176 @@
+package tools
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+
+	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb"
+	"github.com/hearth-project/hearth/core/tsdb/block"
+	"github.com/hearth-project/hearth/core/tsdb/head"
+)
+
+// Part is a directory of parts/.
+type Part struct {
+	Name    string `json:"name"`
+	State   string `json:"state"`
+	Level   int    `json:"level,omitempty"` // 1 as cut from the head, more the longer the window it is merged for
+	MinTime int64  `json:"min_time"`        // Unix milliseconds
+	MaxTime int64  `json:"max_time"`
+	Series  int    `json:"series"`
+	Groups  int    `json:"groups"`
+	Samples int64  `json:"samples"`
+	Bytes   int64  `json:"bytes"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// Head is what is in memory while a server runs, as its files have it.
+type Head struct {
+	Snapshot      uint64 `json:"snapshot"` // number of the newest checkpoint; 0 if there is none
+	Tiles         int    `json:"tile_files"`
+	Segments      int    `json:"log_segments"`
+	SnapshotBytes int64  `json:"snapshot_bytes"`
+	TilesBytes    int64  `json:"tiles_bytes"`
+	LogBytes      int64  `json:"log_bytes"`
+	TornBytes     int64  `json:"torn_bytes"` // at the end of the log; a write under way, or one that a crash tore
+
+	Loaded  bool  `json:"loaded"` // the rest is known
+	Series  int   `json:"series,omitempty"`
+	Samples int64 `json:"samples,omitempty"`
+	MinTime int64 `json:"min_time,omitempty"` // meaningless without samples
+	MaxTime int64 `json:"max_time,omitempty"`
+}
+
+// Listing is what a database consists of.
+type Listing struct {
+	Dir      string   `json:"dir"`
+	Parts    []Part   `json:"parts"`
+	Head     Head     `json:"head"`
+	Problems []string `json:"problems,omitempty"`
+}
+
+// List returns what the database in dir consists of. With load it loads the head, which takes as much memory as
+// the server's does, to count what is in it.
+func List(ctx context.Context, fsys vfs.FS, dir string, load bool) (out Listing, err error) {
+	err = frozen(fsys, dir, func(view vfs.FS) (bool, error) {
+		out = Listing{Dir: dir}
+		if err := out.list(ctx, view, load); err != nil {
+			return false, err
+		}
+		sure := len(out.Problems) == 0
+		for _, p := range out.Parts {
+			sure = sure && p.Problem == ""
+		}
+		return sure, nil
+	})
+	return out, err
+}
+
+func (l *Listing) list(ctx context.Context, fsys vfs.FS, load bool) error {
+	dirs, damaged, err := directories(fsys, l.Dir)
+	if err != nil {
+		return err
+	}
+	if damaged != nil {
+		l.Problems = append(l.Problems, damaged.Error())
+	}
+	for _, d := range dirs {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		p := Part{Name: d.name, State: d.state, Bytes: size(fsys, d.path)}
+		b, err := d.open(fsys)
+		switch {
+		case err == nil:
+			m := b.Meta()
+			p.Level, p.MinTime, p.MaxTime = tsdb.Level(m.MinTime, m.MaxTime), m.MinTime, m.MaxTime
+			p.Series, p.Groups, p.Samples = m.Series, m.Groups, m.Samples
+			if err := b.Close(); err != nil {
+				return err
+			}
+		case d.state == Unfinished:
+		case d.state == SetAside || d.state == Dead:
+			p.Problem = err.Error()
+		case errors.Is(err, block.ErrCorrupt) || errors.Is(err, fs.ErrNotExist):
+			p.State, p.Problem = Damaged, err.Error()
+		default:
+			return err
+		}
+		l.Parts = append(l.Parts, p)
+	}
+	return l.listHead(ctx, fsys, load)
+}
+
+func (l *Listing) listHead(ctx context.Context, fsys vfs.FS, load bool) error {
+	files, problems, err := head.Check(ctx, fsys, l.Dir)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		l.Problems = append(l.Problems, p.Error())
+	}
+	l.Head = Head{
+		Snapshot: files.Snapshot, Tiles: len(files.Tiles), Segments: len(files.Segments),
+		SnapshotBytes: files.SnapshotBytes, TilesBytes: files.TilesBytes, LogBytes: files.LogBytes, TornBytes: files.Torn,
+	}
+	if !load {
+		return nil
+	}
+	h, notes, err := openHead(fsys, l.Dir)
+	if err != nil {
+		return err
+	}
+	defer h.Close() // nothing was written
+	if len(problems) == 0 {
+		l.Problems = append(l.Problems, notes...)
+	}
+	s := h.Stats()
+	l.Head.Loaded, l.Head.Series, l.Head.MinTime, l.Head.MaxTime = true, s.Series, s.MinTime, s.MaxTime
+	lease := head.NewLease()
+	defer lease.Close()
+	lists, err := h.Select(ctx, lease, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return err
+	}
+	for _, cs := range lists {
+		for _, c := range cs {
+			err := eachSeries(c, func(_ int, _ []int64, vals []float64) error {
+				l.Head.Samples += int64(len(vals))
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// eachSeries calls f with the samples of each series of c; the slices are reused.
+func eachSeries(c storage.Columns, f func(i int, ts []int64, vals []float64) error) error {
+	var vals []float64
+	var ts []int64
+	for i := range c.Len() {
+		lo, hi := c.Rows(i)
+		var err error
+		if vals, err = c.Values(i, lo, hi, vals); err != nil {
+			return err
+		}
+		ts = ts[:0]
+		n := 0
+		for r, v := range vals {
+			if !storage.IsAbsent(v) {
+				ts = append(ts, c.Times()[lo+r])
+				vals[n] = v
+				n++
+			}
+		}
+		if err := f(i, ts, vals[:n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
