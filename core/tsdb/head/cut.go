@@ -212,7 +212,7 @@ func (h *Head) rebuildIndex() {
 	h.w.Unlock()
 	add := func(id uint32, at loc) {
 		g := h.dir.groups.get(at.group)
-		fresh.Add(id, h.full(g, at.slot))
+		h.indexed(fresh, id, g, g.own[at.slot])
 	}
 	const step = 1024
 	for lo := uint32(0); lo < next; lo += step { // a little at a time: appends go on between

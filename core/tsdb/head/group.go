@@ -30,6 +30,8 @@ type group struct {
 	common labels.Labels
 	own    []uint32 // by slot: labels that are not common, as a number of labelSets
 	names  []string // sorted, replaced when it grows: all names in own; not kept for a solo
+	noted  uint64   // the names of the set that was noted last
+	traits          // of common
 	series []uint32 // by slot: the series, deadID once it is dropped; an older place of a series keeps it
 	sparse []bool   // by slot: it fills few of the group's rows and shall leave at its next sample
 
@@ -44,10 +46,11 @@ type group struct {
 
 	tiles []tile // in order of time
 
-	rank atomic.Pointer[[]uint32] // by slot: its place in order of labels; nil after slots were added
-	base base
-	pos  wal.Pos // of the last record in it
-	solo bool
+	rank  atomic.Pointer[[]uint32] // by slot: its place in order of labels; nil after slots were added
+	base  base
+	pos   wal.Pos   // of the last record in it
+	found index.Set // the postings of common, for the writer
+	solo  bool
 
 	byTarget bool // series that come one by one join it for their job and instance
 
@@ -211,8 +214,12 @@ func (g *group) markSparse(k int) {
 }
 
 // noteNames adds the names of own labels. The lock is held.
-func (g *group) noteNames(own labels.Labels) {
-	own.Range(func(l labels.Label) {
+func (g *group) noteNames(own *labelSet) {
+	if own.traits.names == g.noted {
+		return
+	}
+	g.noted = own.traits.names
+	own.ls.Range(func(l labels.Label) {
 		if i, ok := slices.BinarySearch(g.names, l.Name); !ok {
 			g.names = slices.Insert(slices.Clone(g.names), i, strings.Clone(l.Name))
 		}

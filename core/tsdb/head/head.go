@@ -70,6 +70,7 @@ type Head struct {
 		key     []byte            // of the group that is looked for
 		nextID  uint32            // of the next series
 		nextGrp uint32
+		own     index.Set // of the series being added
 		batch   batch
 		closed  bool
 		handles map[*Handle]struct{}
@@ -219,6 +220,7 @@ func (h *Head) commit(pos wal.Pos) error {
 // addGroup makes a group. The writer calls it.
 func (h *Head) addGroup(id uint32, common labels.Labels) *group {
 	g := newGroup(id, common)
+	g.traits = h.w.hash.traits(common)
 	h.dir.Lock()
 	h.dir.groups.set(id, g)
 	h.dir.ngroups++
@@ -238,7 +240,7 @@ func (h *Head) addSlot(g *group, own, id uint32) uint32 {
 	g.widen(h.w.arena, len(g.series))
 	g.rank.Store(nil)
 	if !g.solo {
-		g.noteNames(h.sets.get(own))
+		g.noteNames(h.sets.at(own))
 	}
 	mu.Unlock()
 	return slot
@@ -255,17 +257,50 @@ func (h *Head) place(id uint32, to loc) {
 	h.dir.locs.set(id, to)
 }
 
-// newSeries puts a series with labels ls, which has none yet, into the group, without logging it.
-func (h *Head) newSeries(g *group, sum uint32, ls, own labels.Labels) loc {
+// newSeries puts a series, which has no place yet, into the group, without logging it. own is the number of its own
+// labels, one use of which is the group's from now on.
+func (h *Head) newSeries(g *group, sum, own uint32) loc {
 	id := h.w.nextID
 	h.w.nextID++
-	at := loc{g.id, h.addSlot(g, h.sets.keep(own), id)}
+	at := loc{g.id, h.addSlot(g, own, id)}
 	h.place(id, at)
 	h.w.table.put(sum, id)
-	h.index.Load().Add(id, ls)
 	h.series.Add(1)
 	h.m.created.Inc()
 	return at
+}
+
+// overrides tells whether own labels have a name of the common ones of the group.
+func (h *Head) overrides(g *group, own uint32) bool {
+	set := h.sets.at(own)
+	if g.traits.some&set.traits.some == 0 {
+		return false
+	}
+	found := false
+	set.ls.Range(func(l labels.Label) { found = found || g.common.Has(l.Name) })
+	return found
+}
+
+// sumOf returns the hash of the series with these own labels.
+func (h *Head) sumOf(g *group, own uint32) uint32 {
+	if h.overrides(g, own) {
+		return h.w.hash.sum(index.Full(g.common, h.sets.get(own)))
+	}
+	return g.traits.sum + h.sets.at(own).traits.sum
+}
+
+// indexed adds a series to the index. The writer calls it.
+func (h *Head) indexed(x *index.Mem, id uint32, g *group, own uint32) {
+	if h.overrides(g, own) {
+		x.Find(&h.w.own, index.Full(g.common, h.sets.get(own)))
+		x.AddSets(id, &h.w.own)
+		return
+	}
+	if !g.found.Of(x) {
+		x.Find(&g.found, g.common)
+	}
+	x.Find(&h.w.own, h.sets.get(own))
+	x.AddSets(id, &g.found, &h.w.own)
 }
 
 // seal encodes the oldest k open rows of the group as a tile.

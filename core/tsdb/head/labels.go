@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"strings"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/prometheus/prometheus/model/labels"
 )
@@ -29,8 +30,8 @@ type labelSets struct {
 type setPage [256]labelSet
 
 type labelSet struct {
-	ls   labels.Labels
-	hash uint32
+	ls labels.Labels
+	traits
 	uses uint32
 }
 
@@ -51,8 +52,8 @@ func (s *labelSets) keep(ls labels.Labels) uint32 {
 	if ls.IsEmpty() {
 		return 0
 	}
-	hash := s.hash.sum(ls)
-	if n, ok := s.table.get(hash, func(n uint32) bool { return labels.Equal(s.at(n).ls, ls) }); ok {
+	t := s.hash.traits(ls)
+	if n, ok := s.table.get(t.sum, func(n uint32) bool { return labels.Equal(s.at(n).ls, ls) }); ok {
 		s.at(n).uses++
 		return n
 	}
@@ -67,8 +68,8 @@ func (s *labelSets) keep(ls labels.Labels) uint32 {
 			s.pages.Store(&pages)
 		}
 	}
-	*s.at(n) = labelSet{ls: detached(ls), hash: hash, uses: 1}
-	s.table.put(hash, n)
+	*s.at(n) = labelSet{ls: detached(ls), traits: t, uses: 1}
+	s.table.put(t.sum, n)
 	return n
 }
 
@@ -87,7 +88,7 @@ func (s *labelSets) drop(n uint32) {
 	}
 	e := s.at(n)
 	if e.uses--; e.uses == 0 {
-		s.table.remove(e.hash, n)
+		s.table.remove(e.sum, n)
 		*e = labelSet{}
 		s.free = append(s.free, n)
 	}
@@ -157,21 +158,33 @@ func (r *reader) bytes() []byte {
 
 // labels reads a label set in its own memory. Names must ascend.
 func (r *reader) labels() labels.Labels {
+	var b labels.ScratchBuilder
+	if !r.pairs(&b) {
+		return labels.EmptyLabels()
+	}
+	return detached(b.Labels())
+}
+
+// pairs reads a label set into b, whose strings are the record's bytes.
+func (r *reader) pairs(b *labels.ScratchBuilder) bool {
+	b.Reset()
 	n := r.uint()
 	if n > uint64(len(r.b)) {
 		r.b, r.bad = nil, true
-		return labels.EmptyLabels()
+		return false
 	}
-	var b labels.ScratchBuilder
 	last := ""
 	for i := range n {
-		name, value := string(r.bytes()), string(r.bytes())
+		name, value := view(r.bytes()), view(r.bytes())
 		if r.bad || i > 0 && name <= last {
 			r.b, r.bad = nil, true
-			return labels.EmptyLabels()
+			return false
 		}
 		b.Add(name, value)
 		last = name
 	}
-	return b.Labels()
+	return true
 }
+
+// view returns b as a string without copying; b must not change as long as the string is used.
+func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }

@@ -45,8 +45,13 @@ func Open(o Options) (*Head, error) {
 	if err := o.FS.SyncDir(o.Dir); err != nil {
 		return nil, err
 	}
-	l := loader{h: h}
-	if err := l.load(); err != nil {
+	l := loader{h: h, began: time.Now(), index: newIndexer(h)}
+	err := l.read()
+	l.index.finish()
+	if err == nil {
+		err = l.start()
+	}
+	if err != nil {
 		h.free()
 		for _, f := range h.check.files {
 			f.release()
@@ -63,6 +68,11 @@ type loader struct {
 	entry   entry
 	segment uint64
 	lost    int // samples whose predecessors are lost
+	report  wal.Report
+	began   time.Time
+	index   *indexer
+	pairs   labels.ScratchBuilder
+	own     labels.Labels // made of pairs
 	damage  []error
 }
 
@@ -72,32 +82,38 @@ func (l *loader) damaged(err error) {
 	l.h.opts.Logger.Error("Damage in the head's files: what it covers is lost, the rest is served", "err", err)
 }
 
-func (l *loader) load() error {
-	h, start := l.h, time.Now()
+// read reads all files.
+func (l *loader) read() error {
+	h := l.h
 	number, err := l.snapshot()
 	if err != nil {
 		return err
 	}
 	h.check.number, h.check.tried = number, number
-	read := h.check.segment.Load()
-	rep, err := wal.Replay(h.opts.FS, h.opts.logDir(), read, l.record)
+	l.report, err = wal.Replay(h.opts.FS, h.opts.logDir(), h.check.segment.Load(), l.record)
 	if err != nil {
 		return fmt.Errorf("replay of the write-ahead log: %w", err)
 	}
-	for _, d := range rep.Damage {
+	for _, d := range l.report.Damage {
 		l.damaged(d)
 	}
 	l.finish()
-	h.log = wal.Open(h.opts.FS, h.opts.logDir(), max(rep.Last, read)+1, wal.Options{
+	return nil
+}
+
+// start opens the log for what comes. If there was damage, it makes all that could be read safe at once.
+func (l *loader) start() error {
+	h, rep := l.h, l.report
+	h.log = wal.Open(h.opts.FS, h.opts.logDir(), max(rep.Last, h.check.segment.Load())+1, wal.Options{
 		SegmentSize: h.opts.SegmentSize, SyncAlways: h.opts.SyncAlways, SyncNever: h.opts.SyncNever, Registerer: h.opts.Registerer,
 	})
 	h.check.mark.Store(-rep.Bytes)
 	h.opts.Logger.Info("Head loaded", "series", h.series.Load(), "records", rep.Records, "torn_bytes", rep.Torn,
-		"lost_samples", l.lost, "duration", time.Since(start))
+		"lost_samples", l.lost, "duration", time.Since(l.began))
 	if len(l.damage) == 0 {
 		return nil
 	}
-	// What could be read goes into new files at once; the damaged ones stay for whoever wants to look at them.
+	// The damaged files stay for whoever wants to look at them.
 	segs, err := wal.Segments(h.opts.FS, h.opts.logDir())
 	if err != nil {
 		return err
@@ -132,7 +148,7 @@ func (l *loader) finish() {
 
 // snapshot reads the newest snapshot that is whole enough to be used and returns its number.
 func (l *loader) snapshot() (uint64, error) {
-	o := &l.h.opts
+	h, o := l.h, &l.h.opts
 	ns, err := o.numbered(".snap")
 	if err != nil || len(ns) == 0 {
 		return 0, err
@@ -145,7 +161,7 @@ func (l *loader) snapshot() (uint64, error) {
 	}
 	defer f.Close()
 	r := wal.NewReader(f, name, number, 0)
-	var sets []labels.Labels
+	var sets []uint32 // numbers of h.sets
 	ended := false
 	bad := false
 	for {
@@ -184,7 +200,8 @@ func (l *loader) snapshot() (uint64, error) {
 			if bad { // numbers of sets are counted: after a gap they would be wrong
 				continue
 			}
-			sets = append(sets, rd.labels())
+			rd.pairs(&l.pairs)
+			sets = append(sets, l.keep())
 		case snapGroup:
 			if err := l.group(&rd, sets); err != nil {
 				l.damaged(fmt.Errorf("%s: %w", name, err))
@@ -200,6 +217,9 @@ func (l *loader) snapshot() (uint64, error) {
 		if err := copyAside(l, name); err != nil {
 			return 0, err
 		}
+	}
+	for _, n := range sets { // the groups have their uses now
+		h.sets.drop(n)
 	}
 	l.tiles = nil
 	return number, nil
@@ -259,7 +279,7 @@ func (l *loader) tileFiles(numbers []uint64) error {
 }
 
 // group makes one group of the snapshot.
-func (l *loader) group(rd *reader, sets []labels.Labels) error {
+func (l *loader) group(rd *reader, sets []uint32) error {
 	h := l.h
 	id, flags, pos, low, floor := rd.id(), rd.uint(), wal.Pos(rd.uint()), rd.int(), rd.int()
 	common := rd.labels()
@@ -293,7 +313,7 @@ func (l *loader) group(rd *reader, sets []labels.Labels) error {
 			}
 			continue
 		}
-		l.series(g, sets[r-1])
+		l.series(g, h.sets.use(sets[r-1]))
 	}
 	if open.rows > 0 {
 		if err := l.openRows(g, &open); err != nil {
@@ -317,18 +337,29 @@ func (l *loader) group(rd *reader, sets []labels.Labels) error {
 	return nil
 }
 
+// keep returns the number of the labels in l.pairs.
+func (l *loader) keep() uint32 {
+	l.pairs.Overwrite(&l.own)
+	return l.h.sets.keep(l.own)
+}
+
 // series gives the group its next slot, for the series with these own labels: a new one, or one that was in
 // another place before.
-func (l *loader) series(g *group, own labels.Labels) {
+func (l *loader) series(g *group, own uint32) {
 	h := l.h
-	full := index.Full(g.common, own)
-	sum := h.w.hash.sum(full)
-	if id, ok := h.known(sum, full); ok {
-		slot := h.addSlot(g, h.sets.keep(own), id)
+	sum := h.sumOf(g, own)
+	id, ok := h.w.table.get(sum, func(id uint32) bool {
+		at := h.dir.locs.get(id)
+		o := h.dir.groups.get(at.group)
+		return labels.Equal(h.full(o, at.slot), index.Full(g.common, h.sets.get(own)))
+	})
+	if ok {
+		slot := h.addSlot(g, own, id)
 		h.place(id, loc{g.id, slot})
 		return
 	}
-	h.newSeries(g, sum, full, own)
+	at := h.newSeries(g, sum, own)
+	l.index.add(g.series[at.slot], g, own)
 }
 
 func (l *loader) openRows(g *group, t *tile) error {
@@ -370,18 +401,19 @@ func (l *loader) record(r wal.Record) error {
 			g.pos, g.byTarget = r.Pos, flags&groupByTarget != 0
 		}
 	case recSeries:
-		id, slot, own := rd.id(), rd.id(), rd.labels()
+		id, slot := rd.id(), rd.id()
+		rd.pairs(&l.pairs)
 		g := h.dir.groups.get(id)
 		switch {
 		case rd.bad || slot >= maxGroup:
 		case g == nil:
-			l.damaged(fmt.Errorf("a series with %s: the record of its group is lost", own))
+			l.damaged(fmt.Errorf("series %d of group %d: the record of the group is lost", slot, id))
 			h.w.nextGrp = max(h.w.nextGrp, id+1)
 		case int(slot) >= len(g.series):
 			for len(g.series) < int(slot) { // their records are lost
 				h.addSlot(g, 0, deadID)
 			}
-			l.series(g, own)
+			l.series(g, l.keep())
 		}
 	case recMove:
 		from, slot, to := rd.id(), rd.id(), rd.id()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/tsdb/index"
@@ -36,7 +37,7 @@ func (h *Head) seriesAt(sum uint32, ls labels.Labels, hd *Handle, follow func(k 
 		h.w.key = targetKey(h.w.key[:0], ls)
 	}
 	if g = h.w.byLabel[string(h.w.key)]; g == nil || len(g.series) >= maxGroup {
-		common := labels.EmptyLabels()
+		var common labels.Labels
 		if hd != nil {
 			common = hd.common
 		} else {
@@ -53,7 +54,10 @@ func (h *Head) seriesAt(sum uint32, ls labels.Labels, hd *Handle, follow func(k 
 	if _, err := h.log.Append(recSeries, h.w.bytes); err != nil {
 		return noLoc, err
 	}
-	return h.newSeries(g, sum, ls, own), nil
+	n := h.sets.keep(own)
+	at := h.newSeries(g, sum, n)
+	h.indexed(h.index.Load(), g.series[at.slot], g, n)
+	return at, nil
 }
 
 // shared returns the labels that a new group of ls' job and instance shall have in common: those that the next
@@ -63,7 +67,7 @@ func (h *Head) shared(ls labels.Labels, follow func(k int) labels.Labels) labels
 	job, instance := target(ls)
 	var common []labels.Label
 	ls.Range(func(l labels.Label) {
-		if l.Name != labels.MetricName {
+		if l.Name != model.MetricNameLabel {
 			common = append(common, l)
 		}
 	})

@@ -17,13 +17,24 @@ type hasher struct{ names, values maphash.Seed }
 func newHasher() hasher { return hasher{maphash.MakeSeed(), maphash.MakeSeed()} }
 
 // sum returns the hash of ls.
-func (h hasher) sum(ls labels.Labels) uint32 {
-	s := uint32(0)
+func (h hasher) sum(ls labels.Labels) uint32 { return h.traits(ls).sum }
+
+// traits is what can be told of a label set without looking at it again.
+type traits struct {
+	names uint64 // a hash of its names
+	some  uint64 // a bit for each name: sets that share none share no name
+	sum   uint32
+}
+
+func (h hasher) traits(ls labels.Labels) (t traits) {
 	ls.Range(func(l labels.Label) {
-		hi, lo := bits.Mul64(maphash.String(h.names, l.Name)|1, maphash.String(h.values, l.Value)^0x9e3779b97f4a7c15)
-		s += uint32((hi ^ lo) >> 16)
+		name := maphash.String(h.names, l.Name)
+		hi, lo := bits.Mul64(name|1, maphash.String(h.values, l.Value)^0x9e3779b97f4a7c15)
+		t.sum += uint32((hi ^ lo) >> 16)
+		t.names += name
+		t.some |= 1 << (name >> 58)
 	})
-	return s
+	return t
 }
 
 // table finds numbers by hashes; whoever asks has to compare what the number stands for. Open addressing,

@@ -419,3 +419,62 @@ func TestSameIsFullWithoutMakingIt(t *testing.T) {
 		t.Error("no two sets were equal")
 	}
 }
+
+// A Mem that was filled in bulk answers as one that grew does, and grows on.
+func TestBulkIsWhatGrowthIs(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	grown, filled := NewMem(), NewMem()
+	bulk := NewBulk(filled)
+	var common, own Set
+	id := uint32(0)
+	var sets []labels.Labels
+	add := func(target string, n int, one func(target, own labels.Labels)) {
+		t := labels.FromStrings("instance", target, "job", "j"+target[:1])
+		for range n {
+			one(t, labels.FromStrings("__name__", fmt.Sprint("m", r.IntN(40)), "path", fmt.Sprint(r.IntN(3000))))
+		}
+	}
+	for k := range 50 {
+		lo := id
+		add(fmt.Sprint(k), 1+r.IntN(400), func(target, ls labels.Labels) {
+			full := Full(target, ls)
+			sets = append(sets, full)
+			grown.Add(id, full)
+			filled.Find(&common, target)
+			filled.Find(&own, ls)
+			bulk.Add(id, &own)
+			id++
+		})
+		bulk.AddRange(lo, id, &common)
+		id += uint32(k % 2) // a number that is not used
+		sets = append(sets, make([]labels.Labels, k%2)...)
+	}
+	bulk.Done()
+	add("new", 3000, func(target, ls labels.Labels) {
+		sets = append(sets, Full(target, ls))
+		grown.Add(id, Full(target, ls))
+		filled.Add(id, Full(target, ls))
+		id++
+	})
+	for _, ms := range [][]*labels.Matcher{
+		nil,
+		{labels.MustNewMatcher(labels.MatchEqual, "__name__", "m7")},
+		{labels.MustNewMatcher(labels.MatchRegexp, "path", "1.*"), labels.MustNewMatcher(labels.MatchNotEqual, "job", "j1")},
+		{labels.MustNewMatcher(labels.MatchEqual, "instance", "")},
+		{labels.MustNewMatcher(labels.MatchNotEqual, "instance", "")},
+		{labels.MustNewMatcher(labels.MatchEqual, "instance", "new"), labels.MustNewMatcher(labels.MatchRegexp, "path", ".*9")},
+	} {
+		got, want := filled.Select(ms...), grown.Select(ms...)
+		if !slices.Equal(got, want) {
+			t.Errorf("%v: %d series, want %d", ms, len(got), len(want))
+		}
+		for _, id := range got {
+			if len(sets[id].String()) < 5 {
+				t.Fatalf("%v selects a number that is not used", ms)
+			}
+		}
+		if got, want := filled.LabelValues("path", ms...), grown.LabelValues("path", ms...); !slices.Equal(got, want) {
+			t.Errorf("%v: %d values, want %d", ms, len(got), len(want))
+		}
+	}
+}

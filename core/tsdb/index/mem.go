@@ -33,34 +33,70 @@ type value struct {
 // NewMem returns an empty index.
 func NewMem() *Mem { return &Mem{labels: map[string]*label{}} }
 
-// Add adds the series id, greater than all before, with its labels. Nothing of ls is kept.
-func (x *Mem) Add(id uint32, ls labels.Labels) {
-	x.mu.Lock()
-	sets := []*growing{&x.series}
-	x.series.add(id)
+// Set is the postings of the labels of a set, found once for many series.
+type Set struct {
+	of   *Mem
+	sets []*growing
+}
+
+// Of tells whether s was found in x.
+func (s *Set) Of(x *Mem) bool { return s.of == x }
+
+// Find finds the postings of ls in s, whose memory it uses. It makes those that are missing; nothing of ls is kept.
+// It is the writer's.
+func (x *Mem) Find(s *Set, ls labels.Labels) {
+	s.of, s.sets = x, s.sets[:0]
 	ls.Range(func(l labels.Label) {
-		n := x.labels[l.Name]
-		if n == nil {
-			n = &label{values: map[string]*value{}}
-			x.labels[strings.Clone(l.Name)] = n
+		n := x.labels[l.Name] // nobody else writes: reading needs no lock
+		var v *value
+		if n != nil {
+			v = n.values[l.Value]
 		}
-		v := n.values[l.Value]
 		if v == nil {
+			x.mu.Lock()
+			if n == nil {
+				n = &label{values: map[string]*value{}}
+				x.labels[strings.Clone(l.Name)] = n
+			}
 			v = &value{text: strings.Clone(l.Value)}
 			n.values[v.text] = v
 			n.order = append(n.order, v)
-		}
-		n.present.add(id)
-		v.add(id)
-		sets = append(sets, &n.present, &v.growing)
-	})
-	x.mu.Unlock()
-	for _, g := range sets {
-		if f, ok := g.folded(); ok { // made without the lock: nobody else writes
-			x.mu.Lock()
-			*g = f
 			x.mu.Unlock()
 		}
+		s.sets = append(s.sets, &n.present, &v.growing)
+	})
+}
+
+// Add adds the series id, greater than all before, with its labels.
+func (x *Mem) Add(id uint32, ls labels.Labels) {
+	var s Set
+	x.Find(&s, ls)
+	x.AddSets(id, &s)
+}
+
+// AddSets adds the series id, greater than all before, with the labels of sets, which must not have a name twice.
+func (x *Mem) AddSets(id uint32, sets ...*Set) {
+	x.mu.Lock()
+	x.series.add(id)
+	for _, s := range sets {
+		for _, g := range s.sets {
+			g.add(id)
+		}
+	}
+	x.mu.Unlock()
+	x.fold(&x.series)
+	for _, s := range sets {
+		for _, g := range s.sets {
+			x.fold(g)
+		}
+	}
+}
+
+func (x *Mem) fold(g *growing) {
+	if f, ok := g.folded(); ok { // made without the lock: nobody else writes
+		x.mu.Lock()
+		*g = f
+		x.mu.Unlock()
 	}
 }
 
