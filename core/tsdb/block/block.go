@@ -17,7 +17,6 @@ import (
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
-	"github.com/hearth-project/hearth/core/tsdb/chunk"
 	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
@@ -40,12 +39,6 @@ type Block struct {
 	pages *pages // of the index
 	index *index.Index
 	decs  sync.Pool // of *scratch
-}
-
-// scratch is what decoding needs.
-type scratch struct {
-	dec  chunk.Decoder
-	vals [chunk.MaxRows]float64
 }
 
 // Open opens the part in dir. It reads what the files end with; the rest is verified when it is first used.

@@ -1,7 +1,6 @@
 package block
 
 import (
-	"encoding/binary"
 	"fmt"
 	"slices"
 	"sort"
@@ -75,24 +74,27 @@ func (b *Block) columns(g index.Group, slots []uint32, mint, maxt int64) (*colum
 func (c *columns) add(r blockRecord, mint, maxt int64) error {
 	s := span{blockRecord: r, slots: c.g.Len, at: len(c.ts)}
 	var err error
-	if s.directory, err = c.b.data.Slice(r.dir, directorySize(c.g.Len)); err != nil {
+	if s.directory, err = c.b.data.Slice(r.dir, r.dirLen); err != nil {
 		return err
 	}
-	enc, err := c.b.data.Slice(r.start, uint64(r.timesLen))
+	if !checkDirectory(s.directory, s.slots) {
+		return c.b.data.corrupt("the directory of %d slots at %d", s.slots, r.dir)
+	}
+	enc, err := c.b.data.Slice(r.times, r.timesLen)
 	if err != nil {
 		return err
 	}
 	c.ts = slices.Grow(c.ts, r.rows)[:s.at+r.rows]
 	ts := c.ts[s.at:]
 	if err := chunk.DecodeTimes(ts, enc); err != nil {
-		return c.b.data.corrupt("times at %d: %v", r.start, err)
+		return c.b.data.corrupt("times at %d: %v", r.times, err)
 	}
 	if ts[0] != r.mint || ts[r.rows-1] != r.maxt || s.at > 0 && c.ts[s.at-1] >= ts[0] {
-		return c.b.data.corrupt("times at %d are not those of their block", r.start)
+		return c.b.data.corrupt("times at %d are not those of their block", r.times)
 	}
 	for i := 1; i < len(ts); i++ {
 		if ts[i] <= ts[i-1] {
-			return c.b.data.corrupt("times at %d do not ascend", r.start)
+			return c.b.data.corrupt("times at %d do not ascend", r.times)
 		}
 	}
 	s.lo = sort.Search(r.rows, func(i int) bool { return ts[i] >= mint })
@@ -109,9 +111,10 @@ func (c *columns) add(r blockRecord, mint, maxt int64) error {
 func (c *columns) present(slot uint32) (bool, error) {
 	unsure := false
 	for i := range c.spans {
-		switch s := &c.spans[i]; {
-		case s.length(slot) == 0:
-		case s.hi-s.lo == s.rows || s.dense(slot):
+		s := &c.spans[i]
+		switch e := s.entry(slot); {
+		case e.length == 0:
+		case s.hi-s.lo == s.rows || e.dense:
 			return true, nil
 		default:
 			unsure = true
@@ -124,7 +127,7 @@ func (c *columns) present(slot uint32) (bool, error) {
 	defer c.b.decs.Put(d)
 	for i := range c.spans {
 		s := &c.spans[i]
-		if s.length(slot) == 0 {
+		if s.entry(slot).length == 0 {
 			continue
 		}
 		if err := c.decode(d, s, slot, d.vals[:s.rows]); err != nil {
@@ -135,38 +138,6 @@ func (c *columns) present(slot uint32) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-// decode decodes the column of a slot, which is not empty, into dst, all rows of the block.
-func (c *columns) decode(d *scratch, s *span, slot uint32, dst []float64) error {
-	col, err := c.column(s, slot)
-	if err == nil && len(col) == 0 {
-		err = c.b.data.corrupt("slot %d of the block at %d refers to nothing", slot, s.start)
-	}
-	if err != nil {
-		return err
-	}
-	if err := d.dec.Decode(dst, col); err != nil {
-		return c.b.data.corrupt("slot %d of the block at %d: %v", slot, s.start, err)
-	}
-	return nil
-}
-
-// column returns the bytes of a column, following a reference to an earlier one.
-func (c *columns) column(s *span, slot uint32) ([]byte, error) {
-	for range 2 {
-		off, n := s.place(slot)
-		col, err := c.b.data.Slice(s.start+uint64(s.timesLen)+off, uint64(n&^sameAs))
-		if err != nil || n&sameAs == 0 {
-			return col, err
-		}
-		to, k := binary.Uvarint(col)
-		if k <= 0 || to >= uint64(slot) {
-			break
-		}
-		slot = uint32(to)
-	}
-	return nil, c.b.data.corrupt("slot %d of the block at %d refers to no column", slot, s.start)
 }
 
 // Common implements storage.Columns.
@@ -192,7 +163,7 @@ func (c *columns) Rows(i int) (lo, hi int) {
 	lo = -1
 	for k := range c.spans {
 		s := &c.spans[k]
-		if s.length(c.slots[i]) == 0 {
+		if s.entry(c.slots[i]).length == 0 {
 			continue
 		}
 		if lo < 0 {
@@ -218,7 +189,7 @@ func (c *columns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 		a, z := max(lo, s.at), min(hi, s.at+s.hi-s.lo)
 		part := dst[a-lo : z-lo]
 		switch {
-		case s.length(slot) == 0:
+		case s.entry(slot).length == 0:
 			for r := range part {
 				part[r] = storage.Absent
 			}

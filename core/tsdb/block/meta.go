@@ -11,7 +11,7 @@ import (
 )
 
 // Version is the version of the format that is written, and the only one that is read.
-const Version = 1
+const Version = 2
 
 // Meta is what is known of a part without reading it: FORMAT.md, section 1.
 type Meta struct {
@@ -26,14 +26,18 @@ type Meta struct {
 	Sum     uint32 `json:"crc32c"`       // of this file with a zero here; set in the file only
 }
 
-// encode returns the bytes of the file.
-func (m Meta) encode() ([]byte, error) {
+// checksum returns the checksum of the file.
+func (m Meta) checksum() (uint32, error) {
 	m.Sum = 0
 	b, err := json.MarshalIndent(m, "", "  ")
-	if err != nil {
+	return crc32.Checksum(b, castagnoli), err
+}
+
+// encode returns the bytes of the file.
+func (m Meta) encode() (_ []byte, err error) {
+	if m.Sum, err = m.checksum(); err != nil {
 		return nil, err
 	}
-	m.Sum = crc32.Checksum(b, castagnoli)
 	return json.MarshalIndent(m, "", "  ")
 }
 
@@ -70,7 +74,12 @@ func readMeta(fs vfs.FS, name string) (Meta, error) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		return Meta{}, fmt.Errorf("%w: %s: %w", ErrCorrupt, name, err)
 	}
-	if m.Version > Version {
+	if m.Version != Version {
+		as := m
+		as.Version = Version
+		if sum, err := as.checksum(); err != nil || sum == m.Sum {
+			return Meta{}, fmt.Errorf("%w: %s fails its checksum: the version is not what was written", ErrCorrupt, name)
+		}
 		return Meta{}, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, m.Version, Version)
 	}
 	// The bytes must be the very ones that the values give: so the checksum covers all of them.

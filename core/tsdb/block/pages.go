@@ -122,11 +122,11 @@ func openPages(fs vfs.FS, name string, sum uint32) (_ *pages, err error) {
 	if string(foot[:4]) != pagesMagic || n > uint64(len(b)) || n+4*count+pagesFooter != uint64(len(b)) {
 		return nil, p.corrupt("its end is not that of such a file")
 	}
-	if v := binary.LittleEndian.Uint32(foot[4:]); v != pagesVersion {
-		return nil, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, v, pagesVersion)
-	}
 	if got := crc32.Checksum(b[n:len(b)-4], castagnoli); got != binary.LittleEndian.Uint32(foot[16:]) || got != sum {
 		return nil, p.corrupt("its checksums are damaged or those of another part")
+	}
+	if v := binary.LittleEndian.Uint32(foot[4:]); v != pagesVersion {
+		return nil, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, v, pagesVersion)
 	}
 	p.data, p.sums = b[:n:n], b[n:n+4*count]
 	p.good = make([]atomic.Uint32, count/32+1)

@@ -16,7 +16,7 @@ import (
 const (
 	maxSlots = 8192 // series of a group; more become several groups
 	// soloCost is what a group takes besides its columns: its records in index and data.
-	soloCost = groupRecordCost + recordSize + 4
+	soloCost = groupRecordCost + 2*minRecord
 	// groupRecordCost is about what the index holds of a group.
 	groupRecordCost = 32 + 20
 )

@@ -29,14 +29,14 @@ func (b *Block) Sizes(ctx context.Context, f func(ls labels.Labels, s Size) erro
 			return err
 		}
 		c := g.(*columns)
-		shared := int64(4)
+		shared := int64(0)
 		for k := range c.spans {
-			shared += int64(len(c.spans[k].directory)) + int64(c.spans[k].timesLen) + recordSize
+			shared += int64(c.spans[k].dirLen) + int64(c.spans[k].timesLen) + minRecord
 		}
 		for i, slot := range c.slots {
 			s := Size{Shared: shared / int64(len(c.slots))}
 			for k := range c.spans {
-				s.Bytes += int64(c.spans[k].length(slot) &^ sameAs)
+				s.Bytes += int64(c.spans[k].entry(slot).length)
 			}
 			lo, hi := c.Rows(i)
 			if vals, err = c.Values(i, lo, hi, vals); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
@@ -16,7 +17,7 @@ import (
 // Write writes a part with all samples of groups, which must be within mint..maxt, and returns when it is on
 // stable storage under the name dir. What it wrote of a part that failed is removed.
 func Write(fs vfs.FS, dir string, mint, maxt int64, groups []storage.Columns) (Meta, error) {
-	w, err := NewWriter(fs, dir)
+	w, err := NewWriter(fs, dir, false)
 	if err != nil {
 		return Meta{}, err
 	}
@@ -34,23 +35,43 @@ func Write(fs vfs.FS, dir string, mint, maxt int64, groups []storage.Columns) (M
 // Writer writes a part group by group. It holds one group's block of rows and the index, never all samples.
 // For one goroutine.
 type Writer struct {
-	fs       vfs.FS
-	dir      string
-	data     *pageWriter
-	index    *index.Builder
-	meta     Meta
-	enc      chunk.Encoder
-	buf      []byte
-	vals     []float64
-	rows     []int32
-	lengths  []uint16
-	dense    []bool
-	distinct map[string]uint32 // columns of the block under way, by their bytes
+	fs    vfs.FS
+	dir   string
+	data  *pageWriter
+	index *index.Builder
+	meta  Meta
+	enc   chunk.Encoder
+	buf   []byte
+	vals  []float64
+	rows  []int32
+
+	cols     []byte // of the block under way, in the order they were encoded
+	placed   []column
+	entries  []entry
+	lower    []float64        // the column encoded before
+	other    []float64        // one that a column is compared with
+	distinct map[uint64]int32 // slots of the block under way by their fingerprints
+	prints   []uint64         // of the column at hand
+	counts   map[int32]int
+	times    map[string]uint64 // where timestamp columns are, by their bytes
 }
 
-// NewWriter begins the part dir, in a directory of another name.
-func NewWriter(fs vfs.FS, dir string) (*Writer, error) {
-	w := &Writer{fs: fs, dir: dir, index: index.NewBuilder(), distinct: map[string]uint32{}}
+// column is one of the block under way.
+type column struct {
+	entry
+	at    int   // in cols
+	is    int32 // the slot it is the column of; another one if it is the same
+	depth int   // columns to decode before it
+}
+
+// maxTimes bounds what is remembered of timestamp columns.
+const maxTimes = 1 << 12
+
+// NewWriter begins the part dir, in a directory of another name. With archive, columns may be Huffman coded: smaller,
+// but two to three times as long to decode.
+func NewWriter(fs vfs.FS, dir string, archive bool) (*Writer, error) {
+	w := &Writer{fs: fs, dir: dir, index: index.NewBuilder(), distinct: map[uint64]int32{}, counts: map[int32]int{}, times: map[string]uint64{}}
+	w.enc.Entropy = archive
 	w.meta = Meta{Version: Version, MinTime: math.MaxInt64, MaxTime: math.MinInt64}
 	err := fs.RemoveAll(w.tmp()) // of an attempt that a crash ended
 	if err == nil {
@@ -133,18 +154,24 @@ func (w *Writer) Abort() {
 
 // group writes the columns of a group and their directory.
 func (w *Writer) group(s *shelf) error {
-	var records []byte
-	n := 0
+	var records []blockRecord
+	order, below := buckets(s)
 	for lo := 0; lo < len(s.times); lo += chunk.MaxRows {
-		r, err := w.block(s, lo, min(lo+chunk.MaxRows, len(s.times)))
+		r, err := w.block(s, order, below, lo, min(lo+chunk.MaxRows, len(s.times)))
 		if err != nil {
 			return err
 		}
-		records = r.append(records)
-		n++
+		records = append(records, r)
 	}
-	at := w.data.n
-	if _, err := w.data.Write(append(binary.LittleEndian.AppendUint32(nil, uint32(n)), records...)); err != nil {
+	at, prev := w.data.n, int64(0)
+	var text []byte
+	for _, r := range records {
+		text = r.append(text, at, prev)
+		prev = r.maxt
+	}
+	head := binary.AppendUvarint(nil, uint64(len(records)))
+	head = binary.AppendUvarint(head, uint64(len(text)))
+	if _, err := w.data.Write(append(head, text...)); err != nil {
 		return err
 	}
 	w.meta.MinTime = min(w.meta.MinTime, s.times[0])
@@ -155,15 +182,14 @@ func (w *Writer) group(s *shelf) error {
 }
 
 // block writes the rows lo..hi-1 of a group.
-func (w *Writer) block(s *shelf, lo, hi int) (blockRecord, error) {
+func (w *Writer) block(s *shelf, order, below []int32, lo, hi int) (blockRecord, error) {
 	times := s.times[lo:hi]
-	r := blockRecord{rows: hi - lo, mint: times[0], maxt: times[len(times)-1], start: w.data.n}
-	w.buf = chunk.EncodeTimes(w.buf[:0], times)
-	r.timesLen = uint32(len(w.buf))
-	w.lengths, w.dense = w.lengths[:0], w.dense[:0]
+	r := blockRecord{rows: hi - lo, mint: times[0], maxt: times[len(times)-1]}
+	w.cols = w.cols[:0]
+	w.placed = slices.Grow(w.placed[:0], len(s.series))[:len(s.series)]
 	clear(w.distinct)
-	for i := range s.series {
-		vals, err := s.values(i, lo, hi, w.vals)
+	for _, i := range order {
+		vals, err := s.values(int(i), lo, hi, w.vals)
 		if err != nil {
 			return r, err
 		}
@@ -175,34 +201,101 @@ func (w *Writer) block(s *shelf, lo, hi int) (blockRecord, error) {
 			}
 		}
 		w.meta.Samples += int64(some)
-		w.dense = append(w.dense, some == len(vals))
-		w.lengths = append(w.lengths, w.column(uint32(i), vals, some))
+		w.placed[i] = column{at: len(w.cols), is: i}
+		if some == 0 {
+			continue
+		}
+		w.placed[i].dense = some == len(vals)
+		if err := w.column(s, i, below[i], lo, hi); err != nil {
+			return r, err
+		}
+		w.vals, w.lower = w.lower, w.vals
+	}
+	if err := w.writeTimes(&r, times); err != nil {
+		return r, err
+	}
+	r.start = w.data.n
+	w.buf, w.entries = w.buf[:0], w.entries[:0]
+	for _, c := range w.placed {
+		w.buf = append(w.buf, w.cols[c.at:c.at+int(c.length)]...)
+		w.entries = append(w.entries, c.entry)
 	}
 	if _, err := w.data.Write(w.buf); err != nil {
 		return r, err
 	}
 	r.dir = w.data.n
-	_, err := w.data.Write(appendDirectory(nil, w.lengths, w.dense))
+	w.buf = appendDirectory(w.buf[:0], w.entries)
+	r.dirLen = uint64(len(w.buf))
+	_, err := w.data.Write(w.buf)
 	return r, err
 }
 
-// column appends the column of slot i, or a reference to an equal one, and returns its length.
-func (w *Writer) column(i uint32, vals []float64, some int) uint16 {
-	if some == 0 {
-		return 0
+// writeTimes writes a timestamp column, if it is not there yet.
+func (w *Writer) writeTimes(r *blockRecord, times []int64) error {
+	w.buf = chunk.EncodeTimes(w.buf[:0], times)
+	r.timesLen = uint64(len(w.buf))
+	key := append(binary.AppendUvarint(nil, uint64(r.rows)), w.buf...)
+	at, ok := w.times[string(key)]
+	if ok {
+		r.times = at
+		return nil
 	}
-	at := len(w.buf)
-	w.buf = w.enc.Encode(w.buf, vals)
-	col := w.buf[at:]
-	const worth = 4 // bytes that a reference takes at most
-	if len(col) <= worth {
-		return uint16(len(col))
+	if len(w.times) == maxTimes {
+		clear(w.times)
 	}
-	same, ok := w.distinct[string(col)]
-	if !ok {
-		w.distinct[string(col)] = i
-		return uint16(len(col))
-	}
-	w.buf = binary.AppendUvarint(w.buf[:at], uint64(same))
-	return uint16(len(w.buf)-at) | sameAs
+	r.times = w.data.n
+	w.times[string(key)] = r.times
+	_, err := w.data.Write(w.buf)
+	return err
 }
+
+// column encodes w.vals, the rows lo..hi-1 of slot i, of which some are samples: as what they are, as the
+// difference to w.lower, which are those of slot b, or as those of another slot.
+func (w *Writer) column(s *shelf, i, b int32, lo, hi int) error {
+	c := &w.placed[i]
+	w.buf = w.buf[:0]
+	if b != none && w.placed[b].length > 0 && w.depthOf(b)+1 < maxChain {
+		w.buf = w.enc.EncodeAbove(w.buf, w.vals, w.lower)
+	} else {
+		b = none
+		w.buf = w.enc.Encode(w.buf, w.vals)
+	}
+	best := w.buf
+	const worth = 4 // bytes that a reference takes at most
+	if len(best) > worth {
+		w.prints = fingerprints(w.prints[:0], w.vals)
+		if o := w.alike(); o != none {
+			var err error
+			if w.other, err = s.values(int(o), lo, hi, w.other); err != nil {
+				return err
+			}
+			if equalBits(w.vals, w.other) && w.placed[o].is < i {
+				w.cols = binary.AppendUvarint(w.cols, uint64(w.placed[o].is))
+				c.is, c.kind, c.length = w.placed[o].is, sameAs, uint16(len(w.cols)-c.at)
+				return nil
+			}
+			if w.depthOf(o)+1 < maxChain && o != b {
+				if col := w.enc.EncodeAbove(w.buf[len(w.buf):], w.vals, w.other); len(col) < len(best) {
+					best, b = col, o
+				}
+			}
+		}
+		for _, p := range w.prints {
+			if _, ok := w.distinct[p]; !ok {
+				w.distinct[p] = i
+			}
+		}
+	}
+	if t, err := chunk.Stats(best); err != nil {
+		return err
+	} else if t.Chained {
+		c.kind, c.depth = aboveOf, w.depthOf(b)+1
+		w.cols = binary.AppendVarint(w.cols, int64(w.placed[b].is)-int64(i))
+	}
+	w.cols = append(w.cols, best...)
+	c.length = uint16(len(w.cols) - c.at)
+	return nil
+}
+
+// depthOf returns how many columns are to be decoded before that of slot i.
+func (w *Writer) depthOf(i int32) int { return w.placed[w.placed[i].is].depth }

@@ -3,6 +3,7 @@ package compact
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
@@ -26,7 +27,7 @@ func Merge(ctx context.Context, fs vfs.FS, dir string, blocks []*block.Block) (_
 			places = append(places, place{k, g})
 		}
 	}
-	w, err := block.NewWriter(fs, dir)
+	w, err := block.NewWriter(fs, dir, archive(blocks))
 	if err != nil {
 		return block.Meta{}, err
 	}
@@ -53,4 +54,16 @@ func Merge(ctx context.Context, fs vfs.FS, dir string, blocks []*block.Block) (_
 		}
 	}
 	return w.Finish()
+}
+
+// archiveSpan is the time, in milliseconds, from which on a part is kept long and read in pieces only: it is
+// encoded smaller, and slower to decode.
+const archiveSpan = 12 * 60 * 60 * 1000
+
+func archive(blocks []*block.Block) bool {
+	mint, maxt := int64(math.MaxInt64), int64(math.MinInt64)
+	for _, b := range blocks {
+		mint, maxt = min(mint, b.Meta().MinTime), max(maxt, b.Meta().MaxTime)
+	}
+	return maxt-mint >= archiveSpan
 }
