@@ -139,6 +139,7 @@ func (h *Head) checkpoint() (err error) {
 		head = binary.AppendUvarint(head, f.number)
 	}
 	head = binary.AppendUvarint(head, number)
+	head = binary.AppendUvarint(head, uint64(h.series.Load()))
 	if err := snap.put(snapHeader, head); err != nil {
 		return err
 	}

@@ -7,6 +7,22 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 )
 
+func TestDetachedLabelsStayWhatTheyWere(t *testing.T) {
+	buf := []byte("namevalue")
+	ls := labels.FromStrings("a", "b")
+	var b labels.ScratchBuilder
+	b.Add(view(buf[:4]), view(buf[4:]))
+	b.Overwrite(&ls)
+	kept := detached(ls)
+	copy(buf, "xxxxxxxxx")
+	b.Reset()
+	b.Add("other", "s")
+	b.Overwrite(&ls)
+	if kept.String() != `{name="value"}` {
+		t.Errorf("the labels became %s", kept)
+	}
+}
+
 func TestLabelSetsAreKeptWhileTheyAreUsed(t *testing.T) {
 	s := newLabelSets(newHasher())
 	set := func(i int) labels.Labels { return labels.FromStrings("n", fmt.Sprint(i)) }

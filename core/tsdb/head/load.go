@@ -193,6 +193,9 @@ func (l *loader) snapshot() (uint64, error) {
 			if rd.bad {
 				return 0, fmt.Errorf("%s: malformed header", name)
 			}
+			if n := rd.uint(); n < 1<<28 { // those who wrote none meant none
+				h.w.table.rehash(int(n))
+			}
 			if err := l.tileFiles(files); err != nil {
 				return 0, err
 			}
@@ -293,7 +296,7 @@ func (l *loader) group(rd *reader, sets []uint32) error {
 	}
 	var open tile
 	if !rd.bad && len(rd.b) > 0 {
-		t, err := parseTile(slices.Clone(rd.b))
+		t, err := parseTile(rd.b)
 		if err != nil || t.rows >= openRows || t.slots() > len(refs) {
 			return fmt.Errorf("open rows of group %d: %w", id, errTile)
 		}
@@ -305,6 +308,8 @@ func (l *loader) group(rd *reader, sets []uint32) error {
 	g := h.addGroup(id, common)
 	g.pos, g.low, g.floor = pos, low, floor
 	g.solo, g.byTarget = flags&groupSolo != 0, flags&groupByTarget != 0
+	g.own, g.series, g.sparse = make([]uint32, 0, n), make([]uint32, 0, n), make([]bool, 0, n)
+	g.widen(h.w.arena, int(n))
 	for _, r := range refs {
 		if r == 0 || r > uint64(len(sets)) {
 			h.addSlot(g, 0, deadID)
@@ -367,8 +372,10 @@ func (l *loader) openRows(g *group, t *tile) error {
 	if err := t.times(ts); err != nil {
 		return err
 	}
+	rows := make([][]float64, len(ts))
 	for r, at := range ts {
 		g.insert(l.h.w.arena, r, at)
+		rows[r] = g.row(r)
 	}
 	for s := range t.slots() {
 		if len(t.column(uint32(s))) == 0 {
@@ -379,7 +386,7 @@ func (l *loader) openRows(g *group, t *tile) error {
 			return err
 		}
 		for r, v := range vals {
-			g.row(r)[s] = v
+			rows[r][s] = v
 		}
 	}
 	return nil

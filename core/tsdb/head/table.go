@@ -80,8 +80,8 @@ func (t *table) get(hash uint32, same func(id uint32) bool) (uint32, bool) {
 
 // put adds a number that is not in the table.
 func (t *table) put(hash, id uint32) {
-	if (t.used+1)*5 > len(t.places)*4 {
-		t.rehash()
+	if (t.used+1)*3 > len(t.places)*2 {
+		t.rehash(t.live + 1)
 	}
 	t.insert(place{hash, id + 1})
 	t.used++
@@ -110,10 +110,10 @@ func (t *table) remove(hash, id uint32) {
 	}
 }
 
-// rehash makes room: it is then little more than half full.
-func (t *table) rehash() {
+// rehash makes room for n numbers and as many as let it be two thirds full.
+func (t *table) rehash(n int) {
 	old := t.places
-	t.places = offheap.Make[place](max(64, t.live+t.live*7/8))
+	t.places = offheap.Make[place](max(64, 2*n))
 	t.used = t.live
 	for _, p := range old {
 		if p.id != 0 && p.id != deadID {
