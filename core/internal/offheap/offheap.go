@@ -11,6 +11,9 @@ import (
 // least is the size in bytes from which on memory is mapped; less comes from the heap.
 const least = 64 << 10
 
+// huge is the size from which on the kernel is asked for large pages: tables are read all over.
+const huge = 4 << 20
+
 // Make returns n zero values of T, which must hold no pointers. Memory that cannot be mapped comes from the heap.
 func Make[T any](n int) []T {
 	var zero T
@@ -21,6 +24,9 @@ func Make[T any](n int) []T {
 	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return make([]T, n)
+	}
+	if size >= huge {
+		_ = unix.Madvise(b, unix.MADV_HUGEPAGE) // a kernel without them does as well, more slowly
 	}
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), n)
 }

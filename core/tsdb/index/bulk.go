@@ -44,7 +44,7 @@ func (g *growing) absorb() {
 	if g.bits == nil {
 		g.bits = roaring.New()
 	}
-	g.bits.AddMany(g.tail)
+	g.bits.AddMany(g.tail) // no runs yet: this is quick
 	g.tail = g.tail[:0]
 }
 

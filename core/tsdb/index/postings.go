@@ -107,11 +107,11 @@ func (g *growing) folded() (growing, bool) {
 	if len(g.tail) < max(g.limit, firstLimit) {
 		return growing{}, false
 	}
-	b := roaring.New()
+	b := roaring.BitmapOf(g.tail...)
 	if g.bits != nil {
-		b = g.bits.Clone()
+		b.RunOptimize()
+		b = roaring.Or(g.bits, b) // adding one by one to runs would look at all of them each time
 	}
-	b.AddMany(g.tail)
 	b.RunOptimize()
 	return growing{postings: postings{bits: b}, limit: int(min(b.GetCardinality()/growth, lastLimit))}, true
 }
