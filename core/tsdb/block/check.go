@@ -39,7 +39,7 @@ func Check(ctx context.Context, fsys vfs.FS, dir string, decode bool) (found []D
 		if !damaging(err) {
 			return nil, 0, err
 		}
-		found = append(found, Damage{File: name, What: reasonOf(err, name)})
+		found = append(found, Damage{File: name, What: "not as it was written: " + reasonOf(err, name)})
 	} else if st, err := fsys.Stat(name); err == nil {
 		read += st.Size()
 	}

@@ -29,9 +29,9 @@ const (
 // ErrIncomplete marks a dump that lacks samples because they are damaged; it is wrapped with the places.
 var ErrIncomplete = errors.New("samples are missing from the dump")
 
-// Dump writes the samples in mint..maxt of the series that satisfy all matchers to w, in order of metric names,
-// then labels. Damage in one series does not keep it from writing the others; it is told in the error.
-func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string, mint, maxt int64, ms ...*labels.Matcher) error {
+// Dump writes the samples in mint..maxt of the series that one of the selectors names to w, in order of metric
+// names, then labels; no selector means all. Damage in one series does not keep it from writing the others; it is told in the error.
+func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string, mint, maxt int64, selectors ...[]*labels.Matcher) error {
 	var d dumper
 	switch format {
 	case OpenMetrics:
@@ -48,9 +48,8 @@ func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string,
 		return err
 	}
 	defer q.Close()
-	cs, err := q.Select(ctx, mint, maxt, ms...)
-	if err != nil {
-		return err
+	if len(selectors) == 0 {
+		selectors = [][]*labels.Matcher{nil}
 	}
 	type series struct {
 		labels labels.Labels
@@ -58,9 +57,15 @@ func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string,
 		i      int
 	}
 	var all []series
-	for _, c := range cs {
-		for i := range c.Len() {
-			all = append(all, series{c.Labels(i), c, i})
+	for _, ms := range selectors {
+		cs, err := q.Select(ctx, mint, maxt, ms...)
+		if err != nil {
+			return err
+		}
+		for _, c := range cs {
+			for i := range c.Len() {
+				all = append(all, series{c.Labels(i), c, i})
+			}
 		}
 	}
 	slices.SortFunc(all, func(a, b series) int {
@@ -69,6 +74,7 @@ func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string,
 		}
 		return labels.Compare(a.labels, b.labels)
 	})
+	all = slices.CompactFunc(all, func(a, b series) bool { return labels.Equal(a.labels, b.labels) }) // of two selectors
 	d.w = bufio.NewWriterSize(w, 1<<16)
 	var damage []error
 	for _, s := range all {

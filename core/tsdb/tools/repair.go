@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/tsdb"
@@ -18,7 +20,7 @@ import (
 // ErrInUse is returned when another process has the database open.
 var ErrInUse = errors.New("a server has the database open: stop it first")
 
-// Loss is a part that is served no more.
+// Loss is a part of which some or all is served no more.
 type Loss struct {
 	Part    string `json:"part"`
 	Now     string `json:"now"`   // where it was moved; "" if it was gone
@@ -26,7 +28,8 @@ type Loss struct {
 	MinTime int64  `json:"min_time,omitempty"`
 	MaxTime int64  `json:"max_time,omitempty"`
 	Series  int    `json:"series,omitempty"`
-	Samples int64  `json:"samples,omitempty"`
+	Samples int64  `json:"samples,omitempty"` // that it had
+	Saved   int64  `json:"saved,omitempty"`   // of them: they could be read, and are in a new part in its place
 }
 
 // Repaired is what a repair found, did and gave up.
@@ -62,10 +65,10 @@ func lock(fsys vfs.FS, dir string) (io.Closer, error) {
 	return l, nil
 }
 
-// Repair makes the database in dir one without damage: damaged parts are set aside, records of the log that can
-// be read go into a new checkpoint and the damaged files are kept under another name, a torn end of the log is
-// cut off, the manifest is written anew. Nothing that can be served is given up but the rest of a damaged part,
-// which stays on the disk. With dry it is only tried, in memory, beside a server if need be.
+// Repair makes the database in dir one without damage: damaged parts are set aside, and what can be read of them
+// is written into new ones in their place; records of the log that can be read go into a new checkpoint and the
+// damaged files are kept under another name; a torn end of the log is cut off; the manifest is written anew.
+// With dry it is only tried, in memory, beside a server if need be.
 func Repair(ctx context.Context, fsys vfs.FS, dir string, dry bool) (out Repaired, err error) {
 	out = Repaired{Dir: dir, Dry: dry, Found: []Finding{}, Done: []string{}, Lost: []Loss{}, Remain: []Finding{}}
 	if dry {
@@ -116,18 +119,29 @@ func (r *Repaired) parts(ctx context.Context, fsys vfs.FS) error {
 			continue
 		}
 		loss := Loss{Part: d.path, Now: d.path + ".damaged"}
-		if m, err := block.ReadMeta(fsys, d.path); err == nil {
+		err = fsys.Rename(d.path, loss.Now)
+		if errors.Is(err, fs.ErrNotExist) {
+			if _, err = fsys.Stat(loss.Now); errors.Is(err, fs.ErrNotExist) {
+				loss.Now = ""
+				r.Done = append(r.Done, fmt.Sprintf("took %s, which is gone, off the manifest", d.path))
+				r.Lost = append(r.Lost, loss)
+				continue
+			} // an earlier repair came this far
+		}
+		if err != nil {
+			return fmt.Errorf("set %s aside: %w: move %s out of the data directory if it is in the way", d.path, err, loss.Now)
+		}
+		if m, err := block.ReadMeta(fsys, loss.Now); err == nil {
 			loss.Known, loss.MinTime, loss.MaxTime, loss.Series, loss.Samples = true, m.MinTime, m.MaxTime, m.Series, m.Samples
 		}
-		switch err := fsys.Rename(d.path, loss.Now); {
-		case errors.Is(err, fs.ErrNotExist):
-			loss.Now = ""
-			r.Done = append(r.Done, fmt.Sprintf("took %s, which is gone, off the manifest", d.path))
-		case err != nil:
-			return fmt.Errorf("set %s aside: %w: move %s out of the data directory if it is in the way", d.path, err, loss.Now)
-		default:
-			moved = true
-			r.Done = append(r.Done, fmt.Sprintf("moved %s to %s", d.path, loss.Now))
+		moved = true
+		r.Done = append(r.Done, fmt.Sprintf("moved %s to %s", d.path, loss.Now))
+		saved, err := salvage(ctx, fsys, loss.Now, d.path)
+		if err != nil {
+			return fmt.Errorf("save what can be read of %s: %w: mend that and repair again", loss.Now, err)
+		}
+		if loss.Saved = saved.Samples; saved.Samples > 0 {
+			r.Done = append(r.Done, fmt.Sprintf("wrote the %d samples of it that can be read into a new %s", saved.Samples, d.path))
 		}
 		r.Lost = append(r.Lost, loss)
 	}
@@ -135,6 +149,11 @@ func (r *Repaired) parts(ctx context.Context, fsys vfs.FS) error {
 		return nil
 	}
 	return fsys.SyncDir(filepath.Join(r.Dir, "parts"))
+}
+
+// told tells whether a note is of a part that this repair took away.
+func (r *Repaired) told(note string) bool {
+	return slices.ContainsFunc(r.Lost, func(l Loss) bool { return strings.Contains(note, l.Part+";") })
 }
 
 // start opens the database, which mends the manifest and the head, and closes it.
@@ -151,7 +170,7 @@ func (r *Repaired) start(fsys vfs.FS, before Verified) error {
 	if err := db.Close(); err != nil {
 		return err
 	}
-	r.Notes, r.Cells = said.list, said.lost
+	r.Notes, r.Cells = slices.DeleteFunc(said.list, r.told), said.lost
 	r.Done = append(r.Done, "wrote the manifest anew")
 	if before.Torn > 0 {
 		r.Done = append(r.Done, fmt.Sprintf("cut %d bytes off the end of the log that no sender was told are stored", before.Torn))

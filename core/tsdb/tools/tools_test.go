@@ -328,6 +328,91 @@ func TestRepairMendsAndKeepsTheRest(t *testing.T) {
 	}
 }
 
+// A page of 64 KiB that is damaged costs what is in it and not the part.
+func TestRepairSavesWhatIsBesideADamagedPage(t *testing.T) {
+	disk := vfs.NewMem()
+	if err := disk.MkdirAll(dir + "/parts"); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		db, err := tsdb.Open(tsdb.Options{Dir: dir, FS: disk, Sync: "off"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- db.Run(ctx) }()
+		rnd := rand.New(rand.NewPCG(5, 6))
+		for range 5 * 60 {
+			time.Sleep(time.Minute)
+			var batch []model.Series
+			for i := range 400 {
+				batch = append(batch, model.Series{Labels: labels.FromStrings("__name__", "noise", "n", fmt.Sprint(i)),
+					Samples: []model.Sample{{T: time.Now().UnixMilli(), V: rnd.Float64()}}})
+			}
+			if err := db.Append(ctx, batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		if err := errors.Join(<-ran, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	all := files(t, disk)
+	name := ""
+	for n, b := range all {
+		if filepath.Base(n) == "data" && len(b) > len(all[name]) {
+			name = n
+		}
+	}
+	if len(all[name]) < 3*64<<10 {
+		t.Fatalf("the largest part has only %d bytes of samples", len(all[name]))
+	}
+	whole := samples(t, disk)
+	before, err := List(t.Context(), disk, dir, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	was := int64(0)
+	for _, p := range before.Parts {
+		if strings.Contains(name, p.Name) {
+			was = p.Samples
+		}
+	}
+	flip(t, disk, name, 64<<10, 1)
+	disk.Hook(func(op vfs.Op) error { // a full disk stops it halfway
+		if op.Kind == "write" {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	if _, err := Repair(t.Context(), disk, dir, false); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("on a full disk: %v", err)
+	}
+	disk.Hook(nil)
+	r, err := Repair(t.Context(), disk, dir, false)
+	if err != nil || len(r.Found) != 1 || len(r.Remain) > 0 || len(r.Lost) != 1 || r.Lost[0].Part != filepath.Dir(name) {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	got, lost := samples(t, disk), was-r.Lost[0].Saved
+	if lost == 0 || lost > was/2 {
+		t.Errorf("%d of %d samples are lost with one page of %d", lost, was, len(all[name])/(64<<10))
+	}
+	if n := strings.Count(whole, "\n") - strings.Count(got, "\n"); int64(n) != lost {
+		t.Errorf("%d samples are gone, the repair says %d", n, lost)
+	}
+	lines := map[string]bool{}
+	for l := range strings.Lines(whole) {
+		lines[l] = true
+	}
+	for l := range strings.Lines(got) {
+		if !lines[l] {
+			t.Fatalf("after the repair there is %s", l)
+		}
+	}
+}
+
 func TestASnapshotServesTheSame(t *testing.T) {
 	disk := build(t)
 	before, want := files(t, disk), samples(t, disk)
