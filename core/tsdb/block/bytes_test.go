@@ -54,7 +54,14 @@ func benchmarkPart(b *testing.B, groups []storage.Columns) {
 		if err := fs.RemoveAll(dir); err != nil {
 			b.Fatal(err)
 		}
-		m, err := Write(fs, dir, 0, 1<<62, groups)
+		w, err := NewWriter(fs, dir, len(groups[0].Times()) > 2880)
+		if err != nil {
+			b.Fatal(err)
+		}
+		if err := w.Add(groups); err != nil {
+			b.Fatal(err)
+		}
+		m, err := w.Finish()
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -46,8 +46,8 @@ func NewBuilder() *Builder {
 // AddGroup adds a group: its common labels, the own labels of its series, in order of the full label sets, and
 // a number of the caller's that Group returns. The series get the next ids.
 func (b *Builder) AddGroup(common labels.Labels, own []labels.Labels, data uint64) error {
-	if b.series+uint64(len(own)) > math.MaxUint32 || uint64(len(b.lists)+len(own)) > math.MaxUint32 {
-		return fmt.Errorf("more than %d series", uint32(math.MaxUint32))
+	if b.series+uint64(len(own)) > maxSeries || uint64(len(b.lists)+len(own)) > math.MaxUint32 {
+		return fmt.Errorf("more than %d series", maxSeries)
 	}
 	g := builtGroup{first: uint32(b.series), n: uint32(len(own)), data: data}
 	common.Range(func(l labels.Label) { g.common = append(g.common, b.symbol(l.Name), b.symbol(l.Value)) })
@@ -208,17 +208,17 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 		symbols: uint64(len(b.texts)), sets: uint64(len(b.setEnd)), lists: uint64(len(b.lists)),
 		groups: uint64(len(b.groups)), series: b.series,
 	}
-	f.symbolText = b.writeTexts(e, len(b.texts), func(dst []byte, i int) []byte { return append(dst, b.texts[i]...) })
+	f.symbolText = writeSymbols(e, b.texts)
 	f.setStart = e.n
-	f.setText = b.writeTexts(e, len(b.setEnd), func(dst []byte, i int) []byte {
-		for _, p := range b.pairsOf(uint32(i)) {
-			dst = binary.AppendUvarint(dst, uint64(p))
-		}
-		return dst
-	})
+	f.setText = b.writeSets(e)
 	f.listStart = e.n
+	for f.sets > 1<<(8*f.listWidth) || f.listWidth == 0 {
+		f.listWidth++
+	}
 	for _, s := range b.lists {
-		e.u32(s)
+		var w [4]byte
+		binary.LittleEndian.PutUint32(w[:], s)
+		e.put(w[:f.listWidth])
 	}
 	f.groupStart = e.n
 	f.groupText = b.writeGroups(e)
@@ -230,24 +230,25 @@ func (b *Builder) WriteTo(w io.Writer) (int64, error) {
 	return int64(e.n), e.err
 }
 
-// writeTexts writes n items of any length: where each begins, then the items. It returns where those begin.
-func (b *Builder) writeTexts(e *encoder, n int, item func(dst []byte, i int) []byte) uint64 {
-	at := uint64(0)
-	e.u32(0)
-	var buf []byte
-	for i := range n {
-		buf = item(buf[:0], i)
-		at += uint64(len(buf))
-		e.u32(uint32(at))
+// writeSets writes where every eighth set begins, and the sets, each with its length. It returns where those begin.
+func (b *Builder) writeSets(e *encoder) uint64 {
+	var text, pairs []byte
+	for i := range b.setEnd {
+		if i%setBlock == 0 {
+			e.u32(uint32(len(text)))
+		}
+		pairs = pairs[:0]
+		for _, p := range b.pairsOf(uint32(i)) {
+			pairs = binary.AppendUvarint(pairs, uint64(p))
+		}
+		text = binary.AppendUvarint(text, uint64(len(pairs)))
+		text = append(text, pairs...)
 	}
-	if at > math.MaxUint32 {
-		e.fail(fmt.Errorf("labels of more than 4 GiB in one part"))
+	if len(text) > math.MaxUint32 {
+		e.fail(fmt.Errorf("label sets of more than 4 GiB in one part"))
 	}
 	start := e.n
-	for i := range n {
-		buf = item(buf[:0], i)
-		e.put(buf)
-	}
+	e.put(text)
 	return start
 }
 
@@ -256,9 +257,9 @@ func (b *Builder) writeGroups(e *encoder) uint64 {
 	for _, g := range b.groups {
 		e.u32(g.first)
 		e.u32(g.n)
-		e.u64(g.list)
+		e.u32(uint32(g.list))
+		e.u32(uint32(len(text)))
 		e.u64(g.data)
-		e.u64(uint64(len(text)))
 		text = binary.AppendUvarint(text, uint64(len(g.common)/2))
 		for _, s := range g.common {
 			text = binary.AppendUvarint(text, uint64(s))
@@ -277,21 +278,21 @@ func (b *Builder) writeGroups(e *encoder) uint64 {
 func (b *Builder) writeTerms(e *encoder, f *footer) {
 	terms := b.terms()
 	f.postings = e.n
-	var names, values []byte
+	var names, values, buf []byte
 	put := func(dst []byte, set *roaring.Bitmap) []byte {
 		if set.GetCardinality() == 1 {
-			dst = binary.LittleEndian.AppendUint32(dst, 0)
-			return binary.LittleEndian.AppendUint64(dst, uint64(set.Minimum()))
+			return binary.LittleEndian.AppendUint32(dst, uint32(single)|set.Minimum())
 		}
-		set.RunOptimize()
 		at := e.n - f.postings
-		data, err := set.ToBytes()
-		if err != nil {
+		if at >= uint64(single) {
+			e.fail(fmt.Errorf("postings of more than 2 GiB in one part"))
+		}
+		var err error
+		if buf, err = appendPostings(buf[:0], set); err != nil {
 			e.fail(err)
 		}
-		e.put(data)
-		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(data)))
-		return binary.LittleEndian.AppendUint64(dst, at)
+		e.put(buf)
+		return binary.LittleEndian.AppendUint32(dst, uint32(at))
 	}
 	for _, name := range sortedKeys(terms) {
 		t := terms[name]
@@ -312,7 +313,7 @@ func (b *Builder) writeTerms(e *encoder, f *footer) {
 		}
 		names = binary.LittleEndian.AppendUint32(names, name)
 		names = binary.LittleEndian.AppendUint32(names, n)
-		names = binary.LittleEndian.AppendUint64(names, first)
+		names = binary.LittleEndian.AppendUint32(names, uint32(first))
 		names = append(names, presence...)
 	}
 	f.values = uint64(len(values) / valueSize)

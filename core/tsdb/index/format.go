@@ -8,23 +8,26 @@ import (
 // The bytes of an index: FORMAT.md of the block, section 3.
 const (
 	footerMagic   = "HIDX"
-	footerVersion = 1
-	footerSize    = 4 + 4 + 16*8
-	groupSize     = 4 + 4 + 8 + 8 + 8
-	valueSize     = 4 + 4 + 8
-	labelSize     = 4 + 4 + 8 + 4 + 8
+	footerVersion = 2
+	footerSize    = 4 + 4 + 17*8
+	groupSize     = 4 + 4 + 4 + 4 + 8
+	valueSize     = 4 + 4
+	labelSize     = 4 + 4 + 4 + 4
+	setBlock      = 8 // sets that share an offset
 )
 
 // footer ends an index: how many of everything there are, and where it begins. Symbols begin at 0.
 type footer struct {
 	symbols, sets, lists, groups, series, labels, values uint64
 
+	listWidth uint64 // bytes of an element of a list
+
 	symbolText, setStart, setText, listStart, groupStart, groupText, postings, valueStart, labelStart uint64
 }
 
 func (f *footer) fields() []*uint64 {
 	return []*uint64{
-		&f.symbols, &f.sets, &f.lists, &f.groups, &f.series, &f.labels, &f.values,
+		&f.symbols, &f.sets, &f.lists, &f.groups, &f.series, &f.labels, &f.values, &f.listWidth,
 		&f.symbolText, &f.setStart, &f.setText, &f.listStart, &f.groupStart, &f.groupText, &f.postings, &f.valueStart, &f.labelStart,
 	}
 }
@@ -56,6 +59,9 @@ func decodeFooter(b []byte, size uint64) (footer, error) {
 			return f, fmt.Errorf("%w: field %d of its footer is %d", ErrCorrupt, i, *f.fields()[i])
 		}
 	}
+	if f.listWidth > 4 || f.series > maxSeries {
+		return f, fmt.Errorf("%w: %d series in lists of %d bytes", ErrCorrupt, f.series, f.listWidth)
+	}
 	starts := []uint64{0, f.symbolText, f.setStart, f.setText, f.listStart, f.groupStart, f.groupText, f.postings, f.valueStart, f.labelStart, end}
 	for i := 1; i < len(starts); i++ {
 		if starts[i] < starts[i-1] {
@@ -66,9 +72,9 @@ func decodeFooter(b []byte, size uint64) (footer, error) {
 		what          string
 		n, size, have uint64
 	}{
-		{"symbols", f.symbols + 1, 4, f.symbolText},
-		{"sets", f.sets + 1, 4, f.setText - f.setStart},
-		{"lists", f.lists, 4, f.groupStart - f.listStart},
+		{"blocks of symbols", blocks(f.symbols, symbolBlock), 4, f.symbolText},
+		{"blocks of sets", blocks(f.sets, setBlock), 4, f.setText - f.setStart},
+		{"lists", f.lists, f.listWidth, f.groupStart - f.listStart},
 		{"groups", f.groups, groupSize, f.groupText - f.groupStart},
 		{"values", f.values, valueSize, f.labelStart - f.valueStart},
 		{"labels", f.labels, labelSize, end - f.labelStart},

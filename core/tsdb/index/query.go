@@ -35,7 +35,7 @@ func (x *Index) LabelNames(ms ...*labels.Matcher) ([]string, error) {
 			if err != nil {
 				return nil, err
 			}
-			out = append(out, strings.Clone(name))
+			out = append(out, name)
 		}
 	}
 	return out, nil
@@ -52,6 +52,7 @@ func (x *Index) LabelValues(name string, ms ...*labels.Matcher) ([]string, error
 		return nil, err
 	}
 	var out []string
+	symbols := symbolReader{x: x}
 	for i := range e.n {
 		s, r, err := x.value(&e, i)
 		if err != nil {
@@ -60,7 +61,7 @@ func (x *Index) LabelValues(name string, ms ...*labels.Matcher) ([]string, error
 		if hit, err := among(r); err != nil {
 			return nil, err
 		} else if hit {
-			v, err := x.symbol(uint64(s))
+			v, err := symbols.at(uint64(s))
 			if err != nil {
 				return nil, err
 			}
@@ -139,12 +140,13 @@ func (d indexDictionary) scan(name, prefix string, match func(string) bool) ([]p
 		return nil, err
 	}
 	var out []postings
+	symbols := symbolReader{x: d.x}
 	for ; i < e.n; i++ {
 		v, r, err := d.x.value(&e, i)
 		if err != nil {
 			return nil, err
 		}
-		text, err := d.x.symbol(uint64(v))
+		text, err := symbols.at(uint64(v))
 		if err != nil {
 			return nil, err
 		}

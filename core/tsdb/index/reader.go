@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"math"
 	"sort"
-	"strings"
 	"sync/atomic"
-	"unsafe"
 
-	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -98,15 +95,15 @@ func (x *Index) Group(i int) (Group, error) {
 	}
 	g := Group{
 		First: binary.LittleEndian.Uint32(b), Len: binary.LittleEndian.Uint32(b[4:]),
-		list: binary.LittleEndian.Uint64(b[8:]), Data: binary.LittleEndian.Uint64(b[16:]),
+		list: uint64(binary.LittleEndian.Uint32(b[8:])), Data: binary.LittleEndian.Uint64(b[16:]),
 	}
-	text, end := binary.LittleEndian.Uint64(b[24:]), x.f.postings-x.f.groupText
+	text, end := uint64(binary.LittleEndian.Uint32(b[12:])), x.f.postings-x.f.groupText
 	if uint64(i)+1 < x.f.groups {
 		next, err := x.record(i + 1)
 		if err != nil {
 			return Group{}, err
 		}
-		end = binary.LittleEndian.Uint64(next[24:])
+		end = uint64(binary.LittleEndian.Uint32(next[12:]))
 	}
 	if uint64(g.First)+uint64(g.Len) > x.f.series || g.list > x.f.lists || uint64(g.Len) > x.f.lists-g.list ||
 		text > end || end > x.f.postings-x.f.groupText {
@@ -132,25 +129,28 @@ func (x *Index) Group(i int) (Group, error) {
 		if err != nil {
 			return Group{}, err
 		}
-		g.OwnNames = append(g.OwnNames, strings.Clone(name))
+		g.OwnNames = append(g.OwnNames, name)
 	}
 	return g, nil
 }
 
 // Own returns the own labels of the series First+slot of the group.
 func (x *Index) Own(g *Group, slot uint32) (labels.Labels, error) {
-	b, err := x.src.Slice(x.f.listStart+(g.list+uint64(slot))*4, 4)
+	b, err := x.src.Slice(x.f.listStart+(g.list+uint64(slot))*x.f.listWidth, x.f.listWidth)
 	if err != nil {
 		return labels.EmptyLabels(), err
 	}
-	set := binary.LittleEndian.Uint32(b)
-	if uint64(set) >= x.f.sets {
+	set := uint64(0)
+	for i, c := range b {
+		set |= uint64(c) << (8 * i)
+	}
+	if set >= x.f.sets {
 		return labels.EmptyLabels(), fmt.Errorf("%w: label set %d of %d", ErrCorrupt, set, x.f.sets)
 	}
 	if ls := x.own[set].Load(); ls != nil {
 		return *ls, nil
 	}
-	if b, err = x.text(x.f.setStart, x.f.setText, x.f.listStart, uint64(set)); err != nil {
+	if b, err = x.set(set); err != nil {
 		return labels.EmptyLabels(), err
 	}
 	ls, rest, err := x.labels(b, math.MaxUint64)
@@ -163,6 +163,36 @@ func (x *Index) Own(g *Group, slot uint32) (labels.Labels, error) {
 		x.cached.Add(-size)
 	}
 	return ls, nil
+}
+
+// set returns the pairs of a label set.
+func (x *Index) set(i uint64) ([]byte, error) {
+	block := i / setBlock
+	n := min(2, blocks(x.f.sets, setBlock)-block)
+	b, err := x.src.Slice(x.f.setStart+block*4, n*4)
+	if err != nil {
+		return nil, err
+	}
+	lo, hi, size := uint64(binary.LittleEndian.Uint32(b)), x.f.listStart-x.f.setText, x.f.listStart-x.f.setText
+	if n == 2 {
+		hi = uint64(binary.LittleEndian.Uint32(b[4:]))
+	}
+	if lo > hi || hi > size {
+		return nil, fmt.Errorf("%w: label sets from %d to %d", ErrCorrupt, lo, hi)
+	}
+	if b, err = x.src.Slice(x.f.setText+lo, hi-lo); err != nil {
+		return nil, err
+	}
+	for k := block * setBlock; ; k++ {
+		var n uint64
+		if n, b = uvarint(b); n > uint64(len(b)) {
+			return nil, fmt.Errorf("%w: label set %d", ErrCorrupt, k)
+		}
+		if k == i {
+			return b[:n], nil
+		}
+		b = b[n:]
+	}
 }
 
 // labels decodes n pairs of symbols, or with MaxUint64 all there are.
@@ -185,9 +215,6 @@ func (x *Index) labels(b []byte, n uint64) (labels.Labels, []byte, error) {
 			return labels.EmptyLabels(), nil, fmt.Errorf("%w: label %q after %q", ErrCorrupt, name, last)
 		}
 		last = name
-		if labels.ImplementationName != "stringlabels" { // that one copies
-			name, value = strings.Clone(name), strings.Clone(value)
-		}
 		sb.Add(name, value)
 	}
 	return sb.Labels(), b, nil
@@ -202,58 +229,11 @@ func uvarint(b []byte) (uint64, []byte) {
 	return v, b[k:]
 }
 
-// text returns item i of a section of texts: starts at start, texts from text to end.
-func (x *Index) text(start, text, end, i uint64) ([]byte, error) {
-	b, err := x.src.Slice(start+i*4, 8)
-	if err != nil {
-		return nil, err
-	}
-	lo, hi := uint64(binary.LittleEndian.Uint32(b)), uint64(binary.LittleEndian.Uint32(b[4:]))
-	if lo > hi || hi > end-text {
-		return nil, fmt.Errorf("%w: text %d from %d to %d", ErrCorrupt, i, lo, hi)
-	}
-	return x.src.Slice(text+lo, hi-lo)
-}
-
-// symbol returns symbol i, in the memory of the source.
-func (x *Index) symbol(i uint64) (string, error) {
-	if i >= x.f.symbols {
-		return "", fmt.Errorf("%w: symbol %d of %d", ErrCorrupt, i, x.f.symbols)
-	}
-	b, err := x.text(0, x.f.symbolText, x.f.setStart, i)
-	return unsafe.String(unsafe.SliceData(b), len(b)), err
-}
-
-// searchSymbol returns the first symbol at or after s, and whether it is s.
-func (x *Index) searchSymbol(s string) (i uint64, found bool, err error) {
-	i = uint64(sort.Search(int(x.f.symbols), func(i int) bool {
-		t, e := x.symbol(uint64(i))
-		if e != nil {
-			err = e
-		}
-		if t == s {
-			found = true
-		}
-		return t >= s
-	}))
-	return i, found, err
-}
-
 // entry is one label of the dictionary.
 type entry struct {
 	name     uint32
 	first, n uint64 // its values
 	present  ref
-}
-
-// ref says where postings are: n bytes at off, or with n 0 the one series off.
-type ref struct {
-	n   uint32
-	off uint64
-}
-
-func decodeRef(b []byte) ref {
-	return ref{n: binary.LittleEndian.Uint32(b), off: binary.LittleEndian.Uint64(b[4:])}
 }
 
 func (x *Index) entry(i uint64) (entry, error) {
@@ -263,7 +243,7 @@ func (x *Index) entry(i uint64) (entry, error) {
 	}
 	e := entry{
 		name: binary.LittleEndian.Uint32(b), n: uint64(binary.LittleEndian.Uint32(b[4:])),
-		first: binary.LittleEndian.Uint64(b[8:]), present: decodeRef(b[16:]),
+		first: uint64(binary.LittleEndian.Uint32(b[8:])), present: ref(binary.LittleEndian.Uint32(b[12:])),
 	}
 	if e.first > x.f.values || e.n > x.f.values-e.first {
 		return entry{}, fmt.Errorf("%w: values of label %d", ErrCorrupt, i)
@@ -296,9 +276,9 @@ func (x *Index) search(name string) (e entry, found bool, err error) {
 func (x *Index) value(e *entry, i uint64) (uint32, ref, error) {
 	b, err := x.src.Slice(x.f.valueStart+(e.first+i)*valueSize, valueSize)
 	if err != nil {
-		return 0, ref{}, err
+		return 0, 0, err
 	}
-	return binary.LittleEndian.Uint32(b), decodeRef(b[4:]), nil
+	return binary.LittleEndian.Uint32(b), ref(binary.LittleEndian.Uint32(b[4:])), nil
 }
 
 // searchValue returns the first value of the label whose symbol is at least s.
@@ -311,30 +291,4 @@ func (x *Index) searchValue(e *entry, s uint64) (i uint64, err error) {
 		return uint64(v) >= s
 	}))
 	return i, err
-}
-
-// postings reads what r refers to.
-func (x *Index) postings(r ref) (postings, error) {
-	if r.n == 0 {
-		if r.off >= x.f.series {
-			return postings{}, fmt.Errorf("%w: series %d of %d", ErrCorrupt, r.off, x.f.series)
-		}
-		return postings{tail: []uint32{uint32(r.off)}}, nil
-	}
-	size := x.f.valueStart - x.f.postings
-	if r.off > size || uint64(r.n) > size-r.off {
-		return postings{}, fmt.Errorf("%w: postings at %d", ErrCorrupt, r.off)
-	}
-	b, err := x.src.Slice(x.f.postings+r.off, uint64(r.n))
-	if err != nil {
-		return postings{}, err
-	}
-	set := roaring.New()
-	if _, err := set.FromBuffer(b); err != nil {
-		return postings{}, fmt.Errorf("%w: postings at %d: %w", ErrCorrupt, r.off, err)
-	}
-	if err := set.Validate(); err != nil || set.IsEmpty() || uint64(set.Maximum()) >= x.f.series {
-		return postings{}, fmt.Errorf("%w: postings at %d: %v", ErrCorrupt, r.off, err)
-	}
-	return postings{bits: set}, nil
 }
