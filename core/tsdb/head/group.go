@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	sealRows = 32 // rows of a tile
-	openRows = 40 // rows at which the oldest sealRows are sealed: what comes a little late finds its row still open
+	sealRows = 24 // rows of a tile
+	openRows = 32 // rows at which the oldest sealRows are sealed: what comes a little late finds its row still open
 	slabRows = 8  // rows that memory is taken for at a time
 )
 
