@@ -165,6 +165,13 @@ func (g *group) widen(a *arena, n int) {
 
 // dropRows takes the first k open rows away and gives memory back.
 func (g *group) dropRows(a *arena, k int) {
+	for _, s := range g.takeRows(a, k) {
+		a.release(s)
+	}
+}
+
+// takeRows takes the first k open rows away and returns the memory that all lay in.
+func (g *group) takeRows(a *arena, k int) [openRows / slabRows][]float64 {
 	n := len(g.ts) - k
 	var fresh [len(g.slabs)][]float64
 	for r := range n {
@@ -173,13 +180,14 @@ func (g *group) dropRows(a *arena, k int) {
 		}
 		copy(fresh[r/slabRows][r%slabRows*g.stride:], g.row(k+r))
 	}
-	g.freeSlabs(a)
+	old := g.slabs
 	g.slabs = fresh
 	copy(g.ts, g.ts[k:])
 	g.ts = g.ts[:n]
 	for r := range n {
 		g.ord[r] = uint8(r)
 	}
+	return old
 }
 
 func (g *group) freeSlabs(a *arena) {

@@ -45,9 +45,13 @@ func Open(o Options) (*Head, error) {
 	if err := o.FS.SyncDir(o.Dir); err != nil {
 		return nil, err
 	}
-	l := loader{h: h, began: time.Now(), index: newIndexer(h)}
+	l := loader{h: h, began: time.Now(), index: newIndexer(h), sealing: newSealing(h)}
 	err := l.read()
 	l.index.finish()
+	l.sealing.finish()
+	if err == nil {
+		l.finish()
+	}
 	if err == nil {
 		err = l.start()
 	}
@@ -71,6 +75,7 @@ type loader struct {
 	report  wal.Report
 	began   time.Time
 	index   *indexer
+	sealing *sealing
 	pairs   labels.ScratchBuilder
 	own     labels.Labels // made of pairs
 	damage  []error
@@ -97,7 +102,6 @@ func (l *loader) read() error {
 	for _, d := range l.report.Damage {
 		l.damaged(d)
 	}
-	l.finish()
 	return nil
 }
 
@@ -475,6 +479,31 @@ func (l *loader) cells(e *entry, known bool, pos wal.Pos) error {
 	if pos <= g.pos {
 		return nil
 	}
-	h.store(g, e.t, e.slots, e.vals)
+	l.store(g, e.t, e.slots, e.vals)
 	return nil
+}
+
+// store puts cells in their place, whether that is open or sealed, and over what is there.
+func (l *loader) store(g *group, t int64, slots []uint32, vals []float64) {
+	h := l.h
+	if n := len(g.tiles); n > 0 && t <= g.tiles[n-1].maxt {
+		l.sealing.drain() // it may be the one
+		if err := h.patch(g, t, slots, vals); err != nil {
+			h.m.damage.Inc()
+			h.opts.Logger.Error("A row of the log cannot be put back", "group", g.common.String(), "time", t, "err", err)
+		}
+		return
+	}
+	r := g.find(t)
+	if r == len(g.ts) || g.ts[r] != t {
+		g.insert(h.w.arena, r, t)
+	}
+	row := g.row(r)
+	for i, s := range slots {
+		row[s] = vals[i]
+	}
+	h.noteTime(t)
+	if len(g.ts) == openRows {
+		l.sealing.seal(g, sealRows)
+	}
 }

@@ -5,32 +5,6 @@ import (
 	"sort"
 )
 
-// store puts cells in their place, whether that is open or sealed, and over what is there.
-func (h *Head) store(g *group, t int64, slots []uint32, vals []float64) {
-	if n := len(g.tiles); n > 0 && t <= g.tiles[n-1].maxt {
-		if err := h.patch(g, t, slots, vals); err != nil {
-			h.m.damage.Inc()
-			h.opts.Logger.Error("A row of the log cannot be put back", "group", g.common.String(), "time", t, "err", err)
-		}
-		return
-	}
-	r := g.find(t)
-	mu := h.lock(g)
-	mu.Lock()
-	if r == len(g.ts) || g.ts[r] != t {
-		g.insert(h.w.arena, r, t)
-	}
-	row := g.row(r)
-	for i, s := range slots {
-		row[s] = vals[i]
-	}
-	mu.Unlock()
-	h.noteTime(t)
-	if len(g.ts) == openRows {
-		h.seal(g, sealRows)
-	}
-}
-
 // patch puts cells into the sealed tile that their time falls into, by sealing it again, in two if it has
 // become long.
 func (h *Head) patch(g *group, t int64, slots []uint32, vals []float64) error {
