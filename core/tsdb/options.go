@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 )
@@ -19,6 +20,11 @@ type Options struct {
 	Retention      time.Duration // parts older than the newest sample by this are deleted; 0 keeps them
 	RetentionBytes int64         // the oldest parts are deleted while all files are larger; 0 means no limit
 
+	// SelectorRetention keeps samples of some series for less than Retention. Of several, the first whose matchers
+	// a series satisfies counts. It is applied to whole parts and when parts are merged, so samples stay for up to the
+	// span of a part longer.
+	SelectorRetention []SelectorRetention
+
 	// Sync says when samples are on stable storage: "always" before they are acknowledged, "off" when the
 	// operating system sees fit, a duration like "200ms" at most that much later. Whatever it says, the end of
 	// the process loses nothing that was acknowledged. "" means "200ms".
@@ -28,7 +34,7 @@ type Options struct {
 	// and older than the rows in memory still open. 0 refuses those.
 	OutOfOrderWindow time.Duration
 
-	CheckpointBytes int64 // of log after which a checkpoint is taken; 0 means 64 MiB
+	CheckpointBytes int64 // of log, before compression, after which a checkpoint is taken; 0 means 32 MiB
 	SegmentSize     int64 // of the log; 0 means 64 MiB
 
 	Logger     *slog.Logger          // nothing is logged if nil
@@ -36,10 +42,21 @@ type Options struct {
 	Clock      func() time.Time      // time.Now if nil
 }
 
+// SelectorRetention says how long samples are kept of the series that satisfy all matchers.
+type SelectorRetention struct {
+	Matchers []*labels.Matcher
+	Keep     time.Duration
+}
+
 // withDefaults fills what is not set, and returns the interval of Sync: 0 for none.
 func (o Options) withDefaults() (Options, time.Duration, error) {
 	if o.Dir == "" {
 		return o, 0, errors.New("the database needs a directory")
+	}
+	for _, r := range o.SelectorRetention {
+		if r.Keep <= 0 || o.Retention > 0 && r.Keep > o.Retention {
+			return o, 0, fmt.Errorf("the retention of %v is %s: it must be more than 0 and at most that of all series, %s", r.Matchers, r.Keep, o.Retention)
+		}
 	}
 	if o.FS == nil {
 		o.FS = vfs.OS{}
@@ -54,7 +71,7 @@ func (o Options) withDefaults() (Options, time.Duration, error) {
 		o.Sync = "200ms"
 	}
 	if o.CheckpointBytes <= 0 {
-		o.CheckpointBytes = 64 << 20
+		o.CheckpointBytes = 32 << 20
 	}
 	if o.Sync == "always" || o.Sync == "off" {
 		return o, 0, nil
