@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -72,22 +71,6 @@ func (s *sender) send() (ok bool, err error) {
 func TestKillNineLosesNothingAcknowledged(t *testing.T) {
 	h := serve(t, quietConfig)
 	killNine(t, h, 5)
-}
-
-// TestSoakKillNine is the long form; `make soak` sets how long.
-func TestSoakKillNine(t *testing.T) {
-	text := os.Getenv("HEARTH_SOAK")
-	if text == "" {
-		text = "1s"
-	}
-	limit, err := time.ParseDuration(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	h := serve(t, quietConfig)
-	for end := time.Now().Add(limit); time.Now().Before(end); {
-		killNine(t, h, 1)
-	}
 }
 
 // killNine kills the server under load so many times, and after each start asks for every acknowledged sample.

@@ -126,11 +126,13 @@ type hearth struct {
 // serve writes the configuration and starts the server on a free port; it returns when the server is ready.
 func serve(t *testing.T, config string, args ...string) *hearth {
 	t.Helper()
-	return serveAt(t, filepath.Join(t.TempDir(), "data"), config, args...)
+	h := prepare(t, filepath.Join(t.TempDir(), "data"), config, args...)
+	h.again(t)
+	return h
 }
 
-// serveAt is serve with the data in a directory of the caller.
-func serveAt(t *testing.T, data, config string, args ...string) *hearth {
+// prepare writes the configuration of a server with its data in a directory of the caller, and starts nothing.
+func prepare(t *testing.T, data, config string, args ...string) *hearth {
 	t.Helper()
 	h := &hearth{listen: freeAddr(t), config: filepath.Join(t.TempDir(), "config.toml"), data: data, args: args}
 	h.url = "http://" + h.listen
@@ -140,7 +142,6 @@ func serveAt(t *testing.T, data, config string, args ...string) *hearth {
 		t.Fatal(err)
 	}
 	h.api = promv1.NewAPI(client)
-	h.again(t)
 	return h
 }
 

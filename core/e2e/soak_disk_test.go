@@ -70,7 +70,6 @@ func TestSoakFullDisk(t *testing.T) {
 	rnd := seeded(t)
 	disk := mountDisk(t, 24+rnd.IntN(40))
 	target := newCounting(t)
-	config := strings.ReplaceAll(fmt.Sprintf(soakConfig, 200, 200), "{target}", strings.TrimPrefix(target.URL, "http://"))
 	h := &hearth{}
 	began := time.Now()
 	var ws []*writer
@@ -87,7 +86,7 @@ func TestSoakFullDisk(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			h = serveAt(t, filepath.Join(disk.dir, fmt.Sprint("data", round)), config)
+			h = serveSoak(t, filepath.Join(disk.dir, fmt.Sprint("data", round)), target.config(200))
 			ws = newWriters(h, fmt.Sprint("r", round), rnd)
 		}
 		if err := fullDisk(t, h, disk, ws, rnd); err != nil {
@@ -95,6 +94,9 @@ func TestSoakFullDisk(t *testing.T) {
 		}
 		if err := target.verify(h); err != nil {
 			t.Fatalf("round %d: %v", round, err)
+		}
+		if round%20 == 19 {
+			t.Logf("%d rounds after %v", round+1, time.Since(began).Round(time.Second))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -11,12 +12,21 @@ import (
 )
 
 const soakConfig = `
+rule_files = ["rules.yml"]
+
 [storage]
 out_of_order_time_window = "48h"
 
 [global]
-scrape_interval = "%dms"
-scrape_timeout = "%dms"
+scrape_interval = "%[1]dms"
+scrape_timeout = "%[1]dms"
+evaluation_interval = "%[1]dms"
+
+[route]
+receiver = "nobody"
+
+[[receivers]]
+name = "nobody"
 
 [[scrape_configs]]
 job_name = "hearth"
@@ -25,6 +35,17 @@ static_configs = [{ targets = ["{self}"] }]
 [[scrape_configs]]
 job_name = "counting"
 static_configs = [{ targets = ["{target}"] }]
+`
+
+// soakRules has an alert that fires and a series that is written by a rule.
+const soakRules = `
+groups:
+- name: soak
+  rules:
+  - record: soak:series
+    expr: count(soaked)
+  - alert: Soaking
+    expr: vector(1)
 `
 
 // reload replaces the configuration and has the running server read it.
@@ -51,10 +72,9 @@ func TestSoakKills(t *testing.T) {
 	target := newCounting(t)
 	var configs []string
 	for _, ms := range []int{150, 250} {
-		c := fmt.Sprintf(soakConfig, ms, ms)
-		configs = append(configs, strings.ReplaceAll(c, "{target}", strings.TrimPrefix(target.URL, "http://")))
+		configs = append(configs, target.config(ms))
 	}
-	h := serve(t, configs[0])
+	h := serveSoak(t, filepath.Join(t.TempDir(), "data"), configs[0])
 	began := time.Now()
 	var all, now []*writer
 	for round := range kills {
@@ -83,6 +103,7 @@ func TestSoakKills(t *testing.T) {
 		check := now
 		if round%50 == 49 {
 			check = all
+			t.Logf("kill %d after %v", round+1, time.Since(began).Round(time.Second))
 		}
 		verifyAll(t, round, check, target)
 	}
@@ -92,6 +113,22 @@ func TestSoakKills(t *testing.T) {
 		samples += w.acknowledged() * w.series
 	}
 	t.Logf("%d acknowledged samples, %d scrapes", samples, target.served.Load())
+}
+
+// config returns a configuration with this target, in which scrapes and rules run every so many milliseconds.
+func (c *counting) config(ms int) string {
+	return strings.ReplaceAll(fmt.Sprintf(soakConfig, ms), "{target}", strings.TrimPrefix(c.URL, "http://"))
+}
+
+// serveSoak starts a server with the data in a directory of the caller, and the rules beside its configuration.
+func serveSoak(t *testing.T, data, config string) *hearth {
+	t.Helper()
+	h := prepare(t, data, config)
+	if err := os.WriteFile(filepath.Join(filepath.Dir(h.config), "rules.yml"), []byte(soakRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.again(t)
+	return h
 }
 
 // newWriters returns senders of different steps: one within the head, one that makes parts as it goes.
