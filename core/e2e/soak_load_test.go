@@ -46,10 +46,9 @@ type writer struct {
 	step   int64 // between two samples, milliseconds
 	rnd    *rand.Rand
 
-	next   int64 // time of the next sample in order
-	retry  []int64
-	sent   map[int64]bool // by time: all series have the same; true when acknowledged
-	silent bool           // a refusal for want of space is an answer
+	next  int64 // time of the next sample in order
+	retry []int64
+	sent  map[int64]bool // by time: all series have the same; true when acknowledged
 }
 
 func newWriter(h *hearth, run, name string, series int, step time.Duration, from time.Time, seed uint64) *writer {

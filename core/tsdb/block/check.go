@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // Damage is a place in a file of a part that is not as it was written.
@@ -176,3 +177,21 @@ func ReadMeta(fsys vfs.FS, dir string) (Meta, error) {
 
 // Files returns the names of the files of a part.
 func Files() []string { return []string{metaName, dataName, indexName} }
+
+// GroupIn returns what group i has in mint..maxt, nil if that is nothing. It reads no more of the group's times and
+// directories than that, so that it can serve where another part of them is damaged.
+func (b *Block) GroupIn(i int, mint, maxt int64) (storage.Columns, error) {
+	g, err := b.index.Group(i)
+	if err != nil {
+		return nil, b.indexError(err)
+	}
+	slots := make([]uint32, g.Len)
+	for s := range slots {
+		slots[s] = uint32(s)
+	}
+	c, err := b.columns(g, slots, mint, maxt)
+	if err != nil || c == nil {
+		return nil, err
+	}
+	return c, nil
+}

@@ -1,10 +1,12 @@
 package tools
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"math"
+	"slices"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
@@ -101,6 +103,9 @@ func (l *Listing) list(ctx context.Context, fsys vfs.FS, load bool) error {
 		}
 		l.Parts = append(l.Parts, p)
 	}
+	slices.SortStableFunc(l.Parts, func(a, b Part) int { // in order of time; those without one last
+		return cmp.Or(cmp.Compare(min(1, b.Samples), min(1, a.Samples)), cmp.Compare(a.MinTime, b.MinTime))
+	})
 	return l.listHead(ctx, fsys, load)
 }
 

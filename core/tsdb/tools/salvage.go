@@ -7,6 +7,7 @@ import (
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
 	"github.com/hearth-project/hearth/core/tsdb/block"
+	"github.com/hearth-project/hearth/core/tsdb/compact"
 )
 
 // salvage writes the samples of the damaged part in from that can be read into a part in to. It returns what
@@ -17,29 +18,59 @@ func salvage(ctx context.Context, fsys vfs.FS, from, to string) (block.Meta, err
 		return block.Meta{}, ignoreDamage(err)
 	}
 	defer b.Close() // it was only read
-	var groups []storage.Columns
+	m := b.Meta()
+	var lists [][]storage.Columns // in each a label set occurs once
 	samples := 0
 	for g := range b.Groups() {
 		if err := ctx.Err(); err != nil {
 			return block.Meta{}, err
 		}
-		c, err := b.Group(g)
+		ps, err := pieces(b, g, m.MinTime, m.MaxTime, max(leastPiece, (m.MaxTime-m.MinTime)/1024))
 		if err != nil {
-			if err := ignoreDamage(err); err != nil {
-				return block.Meta{}, err
-			}
-			continue
-		}
-		p := patched{c}
-		if err := eachSeries(p, func(_ int, ts []int64, _ []float64) error { samples += len(ts); return nil }); err != nil {
 			return block.Meta{}, err
 		}
-		groups = append(groups, p)
+		for k, p := range ps {
+			if err := eachSeries(p, func(_ int, ts []int64, _ []float64) error { samples += len(ts); return nil }); err != nil {
+				return block.Meta{}, err
+			}
+			if k == len(lists) {
+				lists = append(lists, nil)
+			}
+			lists[k] = append(lists[k], p)
+		}
 	}
-	if samples == 0 {
+	switch {
+	case samples == 0:
 		return block.Meta{}, nil
+	case len(lists) == 1:
+		return block.Write(fsys, to, m.MinTime, m.MaxTime, lists[0])
 	}
-	return block.Write(fsys, to, b.Meta().MinTime, b.Meta().MaxTime, groups)
+	return block.Write(fsys, to, m.MinTime, m.MaxTime, compact.MergeColumns(lists...))
+}
+
+// leastPiece is the time below which a range that cannot be read is not halved, milliseconds.
+const leastPiece = 10 * 60 * 1000
+
+// pieces returns what can be read of a group in mint..maxt: all of it, or of each half what can be.
+func pieces(b *block.Block, g int, mint, maxt, least int64) ([]storage.Columns, error) {
+	c, err := b.GroupIn(g, mint, maxt)
+	switch {
+	case err == nil && c == nil:
+		return nil, nil
+	case err == nil:
+		return []storage.Columns{patched{c}}, nil
+	case !errors.Is(err, block.ErrCorrupt):
+		return nil, err
+	case maxt-mint < least:
+		return nil, nil
+	}
+	mid := mint + (maxt-mint)/2
+	early, err := pieces(b, g, mint, mid, least)
+	if err != nil {
+		return nil, err
+	}
+	late, err := pieces(b, g, mid+1, maxt, least)
+	return append(early, late...), err
 }
 
 // ignoreDamage returns what is no damage of err.

@@ -108,8 +108,10 @@ func (c *copier) all() error {
 			return err
 		}
 	}
-	if err := c.copy(filepath.Join(c.out.Dir, "MANIFEST"), filepath.Join(c.out.To, "MANIFEST")); err != nil {
-		return err
+	for _, n := range []string{"MANIFEST", "TOMBSTONES", "TOMBSTONES.copy"} {
+		if err := c.copy(filepath.Join(c.out.Dir, n), filepath.Join(c.out.To, n)); err != nil && (n == "MANIFEST" || !errors.Is(err, fs.ErrNotExist)) {
+			return err
+		}
 	}
 	for _, d := range []string{"parts", "head", "wal"} {
 		if err := c.fs.SyncDir(filepath.Join(c.out.To, d)); err != nil {
