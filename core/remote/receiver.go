@@ -29,6 +29,7 @@ import (
 
 const (
 	defaultMaxBytes   = 32 << 20
+	mostBytes         = 1 << 30 // places in a message have 32 bits
 	defaultCacheBytes = 64 << 20
 	maxAhead          = 10 * time.Minute // a sample may be so far in the future, as upstream
 	keepBuffer        = 4 << 20          // larger buffers are not kept for the next request
@@ -38,7 +39,7 @@ const (
 // Options says where samples go. Storage must be set.
 type Options struct {
 	Storage    storage.RefWriter
-	MaxBytes   int64 // of a request, before and after decompression; 0 means 32 MiB
+	MaxBytes   int64 // of a request, before and after decompression; 0 means 32 MiB, the most is 1 GiB
 	CacheBytes int64 // for the names of known series; 0 means 64 MiB
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
@@ -59,6 +60,7 @@ func NewReceiver(opts Options) *Receiver {
 	if opts.MaxBytes <= 0 {
 		opts.MaxBytes = defaultMaxBytes
 	}
+	opts.MaxBytes = min(opts.MaxBytes, mostBytes)
 	if opts.CacheBytes <= 0 {
 		opts.CacheBytes = defaultCacheBytes
 	}

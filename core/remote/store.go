@@ -14,14 +14,17 @@ import (
 // maxRounds is how often series that leave the storage while a request is being stored are made again.
 const maxRounds = 4
 
-// sent is a series of a request.
+// sent is a series of a request, in few bytes: a request may hold millions.
 type sent struct {
-	name    rawName
-	raw     []byte // its labels, or a message with them
-	samples []model.Sample
-	end     int // of its samples in those of the request, as long as they move
-	ref     storage.Ref
+	name           rawName
+	ref            storage.Ref
+	rawLo, rawHi   uint32 // where in the message its labels are, or a message with them
+	samplesLo, end uint32 // where in the samples of the request its own are
 }
+
+func (q *request) raw(s *sent) []byte { return q.message[s.rawLo:s.rawHi] }
+
+func (q *request) samplesOf(s *sent) []model.Sample { return q.samples[s.samplesLo:s.end] }
 
 // store writes the message of q and says how to answer.
 func (r *Receiver) store(ctx context.Context, q *request) (int, error) {
@@ -68,18 +71,18 @@ func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
 		if !more {
 			break
 		}
-		one := sent{raw: s.labels}
+		at := uint32(w.i - len(s.message)) // labels begin there as well
+		one := sent{rawLo: at, rawHi: uint32(w.i), samplesLo: uint32(s.firstSample)}
 		if s.labels != nil {
 			one.name = r.known.name(s.labels)
-		} else {
-			one.raw = s.message
+			one.rawHi = at + uint32(len(s.labels))
 		}
 		n := s.firstSample
 		for _, sample := range q.samples[n:] {
 			if sample.T > latest {
 				r.metrics.rejected.WithLabelValues("too_new").Inc()
 				if refused == nil {
-					ls, _ := makeLabels(one.raw) // whatever is wrong with them is told in its turn
+					ls, _ := makeLabels(q.raw(&one)) // whatever is wrong with them is told in its turn
 					refused = fmt.Errorf("%w: %s at %s", storage.ErrTooNew, ls, time.UnixMilli(sample.T).UTC().Format(time.RFC3339))
 				}
 				continue
@@ -88,12 +91,12 @@ func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
 			n++
 		}
 		q.samples = q.samples[:n]
-		one.end = n
+		one.end = uint32(n)
 		if n > s.firstSample {
 			q.series = append(q.series, one)
 			continue
 		}
-		switch _, err := makeLabels(one.raw); { // nothing to store, but what is wrong is told
+		switch _, err := makeLabels(q.raw(&one)); { // nothing to store, but what is wrong is told
 		case err == nil:
 		case !errors.Is(err, errLabels):
 			return nil, err
@@ -102,12 +105,6 @@ func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
 		}
 	}
 	r.metrics.count(w.skipped)
-	start := 0
-	for i := range q.series { // now that samples do not move any more
-		s := &q.series[i]
-		s.samples = q.samples[start:s.end:s.end]
-		start = s.end
-	}
 	return refused, nil
 }
 
@@ -121,10 +118,10 @@ func (r *Receiver) makeKnown(ctx context.Context, q *request, indices []int) (re
 	good := indices[:0]
 	for _, i := range indices {
 		s := &q.series[i]
-		ls, err := makeLabels(s.raw)
+		ls, err := makeLabels(q.raw(s))
 		switch {
 		case errors.Is(err, errLabels):
-			r.metrics.rejected.WithLabelValues("labels").Add(float64(len(s.samples)))
+			r.metrics.rejected.WithLabelValues("labels").Add(float64(s.end - s.samplesLo))
 			if refused == nil {
 				refused = err
 			}
@@ -145,7 +142,7 @@ func (r *Receiver) makeKnown(ctx context.Context, q *request, indices []int) (re
 	if errors.As(err, &part) {
 		for k, i := range good {
 			if refs[k] == 0 {
-				r.metrics.rejected.WithLabelValues("labels").Add(float64(len(q.series[i].samples)))
+				r.metrics.rejected.WithLabelValues("labels").Add(float64(q.series[i].end - q.series[i].samplesLo))
 			}
 		}
 		if refused == nil {
@@ -220,7 +217,7 @@ func (q *request) addPoints(i int) {
 	if s.ref == 0 {
 		return
 	}
-	for _, sample := range s.samples {
+	for _, sample := range q.samplesOf(s) {
 		q.points = append(q.points, storage.Point{T: sample.T, V: sample.V, Ref: s.ref})
 		q.of = append(q.of, int32(i))
 	}

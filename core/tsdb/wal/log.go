@@ -21,6 +21,8 @@ import (
 	"github.com/hearth-project/hearth/core/internal/vfs"
 )
 
+const keepBuffer = 4 << 20 // larger buffers are not used again
+
 // DefaultSegmentSize is the length at which a new segment is begun.
 const DefaultSegmentSize = 64 << 20
 
@@ -264,7 +266,7 @@ func (l *Log) writePending() {
 		l.fail(err)
 	} else {
 		l.mu.written = max(l.mu.written, end)
-		if n := len(ps); n > 0 && cap(ps[n-1].data) <= 4<<20 {
+		if n := len(ps); n > 0 && cap(ps[n-1].data) <= keepBuffer {
 			l.mu.spare = ps[n-1].data
 		}
 	}
@@ -293,6 +295,9 @@ func (l *Log) write(ps []piece) error {
 		l.file.dirty = true
 		l.file.buf, l.file.pack = appendBatch(l.file.buf[:0], l.file.pack, p.segment, p.offset, p.data)
 		n, err := l.file.f.Write(l.file.buf)
+		if cap(l.file.pack) > keepBuffer {
+			l.file.buf, l.file.pack = nil, nil
+		}
 		l.m.bytes.Add(float64(n))
 		if err != nil {
 			return err
