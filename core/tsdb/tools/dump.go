@@ -26,6 +26,9 @@ const (
 	JSON        = "json"        // one object a series
 )
 
+// escaped is what the exposition formats do to text in quotes.
+var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
+
 // ErrIncomplete marks a dump that lacks samples because they are damaged; it is wrapped with the places.
 var ErrIncomplete = errors.New("samples are missing from the dump")
 
@@ -106,21 +109,10 @@ type dumper struct {
 }
 
 func (d *dumper) openMetrics(ls labels.Labels, ts []int64) error {
-	name := ls.Get(pmodel.MetricNameLabel)
-	rest := labels.NewBuilder(ls).Del(pmodel.MetricNameLabel).Labels().String()
-	if rest == "{}" {
-		rest = ""
-	}
-	if !plainName(name) { // as the formats quote names that are not plain words
-		rest = "{" + strings.TrimSuffix(strconv.Quote(name)+", "+strings.TrimPrefix(rest, "{"), ", ")
-		if !strings.HasSuffix(rest, "}") {
-			rest += "}"
-		}
-		name = ""
-	}
+	name := metricName(ls)
 	for r, t := range ts {
 		if v := d.vals[r]; !storage.IsAbsent(v) && !value.IsStaleNaN(v) {
-			d.buf = append(append(append(d.buf[:0], name...), rest...), ' ')
+			d.buf = append(append(d.buf[:0], name...), ' ')
 			d.buf = appendValue(d.buf, v)
 			d.buf = append(d.buf, ' ')
 			d.buf = strconv.AppendFloat(d.buf, float64(t)/1000, 'f', 3, 64)
@@ -131,6 +123,31 @@ func (d *dumper) openMetrics(ls labels.Labels, ts []int64) error {
 		}
 	}
 	return nil
+}
+
+// metricName writes a series as the exposition formats do: name{label="value",...}, or {"name",...} if the name is
+// no plain word.
+func metricName(ls labels.Labels) string {
+	name := ls.Get(pmodel.MetricNameLabel)
+	var list []string
+	if !plainName(name) && name != "" {
+		list = append(list, `"`+escaped.Replace(name)+`"`)
+		name = ""
+	}
+	ls.Range(func(l labels.Label) {
+		if l.Name == pmodel.MetricNameLabel {
+			return
+		}
+		n := l.Name
+		if !plainName(n) {
+			n = `"` + escaped.Replace(n) + `"`
+		}
+		list = append(list, n+`="`+escaped.Replace(l.Value)+`"`)
+	})
+	if len(list) == 0 {
+		return name
+	}
+	return name + "{" + strings.Join(list, ",") + "}"
 }
 
 func plainName(s string) bool {
