@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -25,8 +26,13 @@ type sampleID struct {
 
 func testDB(t testing.TB, fs vfs.FS, sync string) (*DB, error) {
 	t.Helper()
+	return testDBIn(t, fs, "data", sync)
+}
+
+func testDBIn(t testing.TB, fs vfs.FS, dir, sync string) (*DB, error) {
+	t.Helper()
 	return Open(Options{
-		Dir: "data", FS: fs, Sync: sync, CheckpointBytes: 3000, SegmentSize: 2000,
+		Dir: dir, FS: fs, Sync: sync, CheckpointBytes: 3000, SegmentSize: 2000,
 		Clock: func() time.Time { return time.UnixMilli(1 << 42) },
 	})
 }
@@ -71,17 +77,31 @@ func within(t testing.TB, db *DB, mint, maxt int64, ms ...*labels.Matcher) map[s
 	return out
 }
 
-// scenario writes twelve hours in rows and batches, with maintenance between. It records what was acknowledged.
+// scenario writes twelve hours in rows and batches, with maintenance, deletions and a snapshot between. It records
+// what was acknowledged.
 type scenario struct {
-	t     testing.TB
-	db    *DB
-	acked map[sampleID]float64
-	sent  map[sampleID]float64
-	calm  bool // every append must succeed
+	t  testing.TB
+	db *DB
+	promise
+	sent map[sampleID]float64
+	calm bool // every append must succeed
+}
+
+// promise is what a database has told its users, at one time.
+type promise struct {
+	acked map[sampleID]float64 // is there
+	gone  map[sampleID]bool    // is deleted
+	limbo map[sampleID]float64 // is being deleted, or that failed: all of it is there, or none
+	snap  *promise             // when the snapshot was asked for
+}
+
+func (p promise) clone() promise {
+	p.acked, p.gone, p.limbo = maps.Clone(p.acked), maps.Clone(p.gone), maps.Clone(p.limbo)
+	return p
 }
 
 const (
-	scenarioStart = int64(1_600_000_000_000)
+	scenarioStart = int64(1_600_025_800_000) // four hours before a day ends: its parts are merged
 	scenarioStep  = int64(600_000)
 )
 
@@ -145,6 +165,16 @@ func (s *scenario) run() {
 			s.note(err, late, []labels.Labels{slow}, []float64{float64(-r)})
 		}
 		s.note(s.db.Append(context.Background(), batch), at, ls, vals)
+		switch r {
+		case 40: // from parts and from the head
+			s.delete(sets[0][1], scenarioStart+20*scenarioStep, at)
+		case 52:
+			s.delete(remote, scenarioStart, scenarioStart+30*scenarioStep)
+		case 60:
+			s.snapshot()
+		case 66:
+			s.delete(sets[1][3], scenarioStart+60*scenarioStep, at)
+		}
 		if r%4 == 3 {
 			if err := s.db.maintain(context.Background()); err != nil && s.calm {
 				s.t.Fatal(err)
@@ -161,6 +191,42 @@ func (s *scenario) run() {
 	}
 }
 
+// delete deletes the samples of a series.
+func (s *scenario) delete(ls labels.Labels, mint, maxt int64) {
+	if len(s.limbo) > 0 {
+		return // one that failed is enough
+	}
+	k := ls.String()
+	for id, v := range s.acked {
+		if id.series == k && id.t >= mint && id.t <= maxt {
+			s.limbo[id] = v
+		}
+	}
+	for id := range s.limbo {
+		delete(s.acked, id)
+	}
+	var ms []*labels.Matcher
+	ls.Range(func(l labels.Label) { ms = append(ms, labels.MustNewMatcher(labels.MatchEqual, l.Name, l.Value)) })
+	if err := s.db.Delete(context.Background(), mint, maxt, ms...); err != nil {
+		if s.calm {
+			s.t.Fatal(err)
+		}
+		return
+	}
+	for id := range s.limbo {
+		s.gone[id] = true
+	}
+	s.limbo = map[sampleID]float64{}
+}
+
+func (s *scenario) snapshot() {
+	p := s.clone()
+	s.snap = &p
+	if err := s.db.Snapshot(context.Background(), "snap"); err != nil && s.calm {
+		s.t.Fatal(err)
+	}
+}
+
 func (s *scenario) note(err error, at int64, ls []labels.Labels, vals []float64) {
 	if err != nil {
 		if s.calm {
@@ -174,25 +240,46 @@ func (s *scenario) note(err error, at int64, ls []labels.Labels, vals []float64)
 }
 
 func newScenario(t testing.TB, db *DB, calm bool) *scenario {
-	return &scenario{t: t, db: db, acked: map[sampleID]float64{}, sent: map[sampleID]float64{}, calm: calm}
+	return &scenario{t: t, db: db, sent: map[sampleID]float64{}, calm: calm,
+		promise: promise{acked: map[sampleID]float64{}, gone: map[sampleID]bool{}, limbo: map[sampleID]float64{}}}
 }
 
-// verify opens a database on fs and compares.
-func verify(t *testing.T, what string, fs vfs.FS, acked, sent map[sampleID]float64) {
+// verify opens a database on fs and compares, and its snapshot if there is one.
+func verify(t *testing.T, what string, fs vfs.FS, p promise, sent map[sampleID]float64) {
 	t.Helper()
-	db, err := testDB(t, fs, "off")
+	verifyDir(t, what, fs, "data", p, sent)
+	if _, err := fs.Stat("snap"); err == nil {
+		verifyDir(t, "snapshot, "+what, fs, "snap", *p.snap, sent)
+	}
+}
+
+func verifyDir(t *testing.T, what string, fs vfs.FS, dir string, p promise, sent map[sampleID]float64) {
+	t.Helper()
+	db, err := testDBIn(t, fs, dir, "off")
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 	got := all(t, db)
-	for id, v := range acked {
+	for id, v := range p.acked {
 		if g, ok := got[id]; !ok || g != v {
-			t.Fatalf("%s: acknowledged %s at %d = %v is lost: %v %v (%d of %d are there)", what, id.series, (id.t-scenarioStart)/1000, v, g, ok, len(got), len(acked))
+			t.Fatalf("%s: acknowledged %s at %d = %v is lost: %v %v (%d of %d are there)", what, id.series, (id.t-scenarioStart)/1000, v, g, ok, len(got), len(p.acked))
 		}
+	}
+	deleted := 0
+	for id := range p.limbo {
+		if _, ok := got[id]; !ok {
+			deleted++
+		}
+	}
+	if p.acked != nil && deleted != 0 && deleted != len(p.limbo) {
+		t.Fatalf("%s: %d of %d samples are deleted", what, deleted, len(p.limbo))
 	}
 	for id, v := range got {
 		if s, ok := sent[id]; !ok || s != v {
 			t.Fatalf("%s: %s at %d = %v was never sent", what, id.series, id.t, v)
+		}
+		if p.gone[id] {
+			t.Fatalf("%s: %s at %d = %v was deleted", what, id.series, id.t, v)
 		}
 	}
 	if err := db.Close(); err != nil {
@@ -240,9 +327,9 @@ func TestNothingAcknowledgedIsLostWhereverItCrashes(t *testing.T) {
 			if err := db.Close(); err != nil {
 				t.Fatal(err)
 			}
-			verify(t, "after close", count.Kill(), s.acked, s.sent)
+			verify(t, "after close", count.Kill(), s.promise, s.sent)
 			if mode != "off" {
-				verify(t, "after close and a power cut", count.Crash(nil), s.acked, s.sent)
+				verify(t, "after close and a power cut", count.Crash(nil), s.promise, s.sent)
 			}
 			t.Logf("%d operations on the disk", ops)
 			for k := 1; k <= ops; k += sweep(3) {
@@ -256,7 +343,7 @@ func crashAt(t *testing.T, mode string, k int) {
 	fs := vfs.NewMem()
 	mustMkdir(t, fs)
 	var killed, cut *vfs.Mem
-	var acked map[sampleID]float64
+	var p promise
 	var s *scenario
 	n := 0
 	r := rand.New(rand.NewPCG(uint64(k), 2))
@@ -265,11 +352,8 @@ func crashAt(t *testing.T, mode string, k int) {
 			return nil
 		}
 		killed, cut = fs.Kill(), fs.Crash(func(_ string, n int) int { return r.IntN(n + 1) })
-		acked = map[sampleID]float64{}
 		if s != nil {
-			for id, v := range s.acked {
-				acked[id] = v
-			}
+			p = s.clone()
 		}
 		return nil
 	})
@@ -287,11 +371,11 @@ func crashAt(t *testing.T, mode string, k int) {
 	if killed == nil {
 		return
 	}
-	verify(t, fmt.Sprintf("killed before operation %d", k), killed, acked, sent)
+	verify(t, fmt.Sprintf("killed before operation %d", k), killed, p, sent)
 	if mode != "always" {
-		acked = nil // what was not synced may be gone; nothing else may be there
+		p.acked = nil // what was not synced may be gone; nothing else may be there
 	}
-	verify(t, fmt.Sprintf("power cut before operation %d", k), cut, acked, sent)
+	verify(t, fmt.Sprintf("power cut before operation %d", k), cut, p, sent)
 }
 
 // A disk that refuses one operation, or all from one on until it has space again.
@@ -332,9 +416,9 @@ func refuse(t *testing.T, mode string, k, length int) {
 	s.run()
 	fs.Hook(nil)
 	crashed := fs.Kill()
-	verify(t, fmt.Sprintf("killed, operations %d to %d refused", k, k+length), crashed, s.acked, s.sent)
+	verify(t, fmt.Sprintf("killed, operations %d to %d refused", k, k+length), crashed, s.promise, s.sent)
 	if mode == "always" {
-		verify(t, fmt.Sprintf("power cut, operations %d to %d refused", k, k+length), fs.Crash(nil), s.acked, s.sent)
+		verify(t, fmt.Sprintf("power cut, operations %d to %d refused", k, k+length), fs.Crash(nil), s.promise, s.sent)
 	}
 	for range 3 {
 		err = db.maintain(context.Background())
@@ -356,5 +440,5 @@ func refuse(t *testing.T, mode string, k, length int) {
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}
-	verify(t, fmt.Sprintf("closed, operations %d to %d refused", k, k+length), fs.Kill(), s.acked, s.sent)
+	verify(t, fmt.Sprintf("closed, operations %d to %d refused", k, k+length), fs.Kill(), s.promise, s.sent)
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/storage"
 	"github.com/hearth-project/hearth/core/tsdb/block"
+	"github.com/hearth-project/hearth/core/tsdb/compact"
 	"github.com/hearth-project/hearth/core/tsdb/head"
 )
 
@@ -48,12 +49,16 @@ type DB struct {
 		sync.Mutex
 		list     []*part // by mint
 		manifest *manifest
+		tombs    tombstones
+		inHead   []compact.Tombstone // of them, those that apply to the head
 		closed   bool
 	}
-	maintenance sync.Mutex // one cut at a time
-	compaction  sync.Mutex // one merge or deletion at a time
+	maintenance sync.Mutex   // one cut at a time
+	compaction  sync.Mutex   // one merge or deletion at a time; locked before maintenance
+	waiting     atomic.Int32 // callers that want compaction and do not let a merge finish first
 	running     sync.WaitGroup
 	lastCheck   time.Time // of the checkpoint; guarded by maintenance
+	truncated   bool      // the head is not on disk as it is since a cut; guarded by maintenance
 }
 
 // part is an open part. The database holds one reference, each querier that reads it another.
@@ -66,8 +71,12 @@ type part struct {
 	refs    atomic.Int64
 	doomed  atomic.Bool // its directory goes with the last reference
 	damaged atomic.Bool // found so while it was read: it is not merged
+	tombs   atomic.Pointer[[]compact.Tombstone]
+	kept    map[int]bool // selector retentions that concern none of its series; guarded by compaction
 	db      *DB
 }
+
+func (p *part) isDamaged() bool { return p.damaged.Load() }
 
 func (p *part) release() {
 	if p.refs.Add(-1) > 0 {
@@ -109,6 +118,9 @@ func Open(o Options) (_ *DB, err error) {
 		return nil, fmt.Errorf("another process uses it: %w", err)
 	}
 	db.m = newMetrics(db, &db.reg)
+	if err := db.openTombstones(); err != nil {
+		return nil, err
+	}
 	if err := db.openParts(); err != nil {
 		return nil, err
 	}
@@ -141,6 +153,24 @@ func (db *DB) partsDir() string { return filepath.Join(db.opts.Dir, "parts") }
 
 func (db *DB) partDir(n uint64) string { return filepath.Join(db.partsDir(), fmt.Sprintf("%08d", n)) }
 
+// openTombstones reads what is deleted.
+func (db *DB) openTombstones() error {
+	s, damaged, err := readTombstones(db.fs, db.opts.Dir)
+	if err != nil {
+		return err
+	}
+	if damaged != nil {
+		db.m.damage.Inc()
+		db.log.Warn("One of the two copies of the tombstones is damaged; the other one is used", "err", damaged)
+		s.sequence++
+		if err := s.write(db.fs, db.opts.Dir); err != nil {
+			db.log.Warn("The damaged copy of the tombstones stays", "err", err)
+		}
+	}
+	db.parts.tombs, db.parts.inHead = s, s.ofHead()
+	return nil
+}
+
 // openParts opens the parts that the manifest lists, sets damaged ones aside, and removes what a crash left.
 func (db *DB) openParts() error {
 	m, damaged, err := openManifest(db.fs, db.opts.Dir)
@@ -155,6 +185,11 @@ func (db *DB) openParts() error {
 	es, err := db.fs.ReadDir(db.partsDir())
 	if err != nil {
 		return err
+	}
+	for _, t := range db.parts.tombs.list { // their numbers are not given to others
+		for _, n := range t.parts {
+			m.next = max(m.next, n+1)
+		}
 	}
 	there := map[uint64]bool{}
 	for _, e := range es {
@@ -189,6 +224,7 @@ func (db *DB) openParts() error {
 		p, err := db.openPart(n)
 		switch {
 		case err == nil:
+			p.setTombstones(db.parts.tombs.ofPart(n))
 			db.parts.list = append(db.parts.list, p)
 		case errors.Is(err, block.ErrCorrupt) || errors.Is(err, fs.ErrNotExist):
 			db.quarantine(n, err)
@@ -228,7 +264,7 @@ func (db *DB) openPart(n uint64) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &part{number: n, dir: db.partDir(n), block: b, meta: b.Meta(), db: db}
+	p := &part{number: n, dir: db.partDir(n), block: b, meta: b.Meta(), kept: map[int]bool{}, db: db}
 	p.refs.Store(1)
 	p.bytes = db.dirSize(p.dir)
 	return p, nil
@@ -382,6 +418,7 @@ func (db *DB) Stats() Stats {
 
 type metrics struct {
 	cuts, merges, deletions prometheus.Counter
+	cutBytes, mergeBytes    prometheus.Counter
 	damage, failures        prometheus.Counter
 	cutSeconds              prometheus.Histogram
 	mergeSeconds            prometheus.Histogram
@@ -392,17 +429,19 @@ func newMetrics(db *DB, reg prometheus.Registerer) metrics {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 	}
 	m := metrics{
-		cuts:      counter("hearth_tsdb_parts_cut_total", "Parts written from the head."),
-		merges:    counter("hearth_tsdb_merges_total", "Merges of parts."),
-		deletions: counter("hearth_tsdb_parts_deleted_total", "Parts deleted by retention."),
-		damage:    counter("hearth_tsdb_damage_total", "Parts and manifest records found damaged."),
-		failures:  counter("hearth_tsdb_maintenance_failures_total", "Cuts, merges and deletions that failed."),
+		cuts:       counter("hearth_tsdb_parts_cut_total", "Parts written from the head."),
+		merges:     counter("hearth_tsdb_merges_total", "Merges of parts."),
+		cutBytes:   counter("hearth_tsdb_cut_bytes_total", "Bytes of parts written from the head."),
+		mergeBytes: counter("hearth_tsdb_merge_bytes_total", "Bytes of parts written by merges."),
+		deletions:  counter("hearth_tsdb_parts_deleted_total", "Parts deleted by retention."),
+		damage:     counter("hearth_tsdb_damage_total", "Parts and manifest records found damaged."),
+		failures:   counter("hearth_tsdb_maintenance_failures_total", "Cuts, merges and deletions that failed."),
 		cutSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hearth_tsdb_cut_seconds", Help: "Duration of a cut.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 8)}),
 		mergeSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hearth_tsdb_merge_seconds", Help: "Duration of a merge of parts.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 8)}),
 	}
-	reg.MustRegister(m.cuts, m.merges, m.deletions, m.damage, m.failures, m.cutSeconds, m.mergeSeconds,
+	reg.MustRegister(m.cuts, m.merges, m.cutBytes, m.mergeBytes, m.deletions, m.damage, m.failures, m.cutSeconds, m.mergeSeconds,
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hearth_tsdb_parts", Help: "Parts that live."}, func() float64 {
 			db.parts.Lock()
 			defer db.parts.Unlock()

@@ -485,6 +485,9 @@ func TestAFlippedByteNeverShowsAWrongValue(t *testing.T) {
 			if want, ok := s.sent[id]; !ok || want != v {
 				t.Fatalf("%s, byte %d: %v = %v was never sent", name, at, id, v)
 			}
+			if s.gone[id] {
+				t.Fatalf("%s, byte %d: %v = %v was deleted", name, at, id, v)
+			}
 		}
 		if len(got) < len(s.acked)/4 || filepath.Base(name) == manifestName && len(got) < len(s.acked) {
 			t.Errorf("%s, byte %d: only %d of %d samples are left", name, at, len(got), len(s.acked))
@@ -499,7 +502,7 @@ func TestAFlippedByteNeverShowsAWrongValue(t *testing.T) {
 		for id, v := range s.sent {
 			sent[id] = v
 		}
-		verify(t, fmt.Sprintf("%s, byte %d, a life later", name, at), c.Kill(), got, sent)
+		verifyDir(t, fmt.Sprintf("%s, byte %d, a life later", name, at), c.Kill(), "data", promise{acked: got}, sent)
 	}
 }
 

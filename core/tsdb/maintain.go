@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/hearth-project/hearth/core/storage"
@@ -34,16 +35,24 @@ func (db *DB) maintain(ctx context.Context) error {
 	defer db.maintenance.Unlock()
 	now := db.opts.Clock()
 	if db.head.Failed() != nil {
-		db.lastCheck = now
-		return db.head.Checkpoint()
+		return db.checkpoint(now)
 	}
 	cut, err := db.cut(ctx)
 	n := db.head.LogBytes()
 	if cut || n > db.opts.CheckpointBytes || n > 0 && now.Sub(db.lastCheck) > checkpointT {
-		db.lastCheck = now
-		err = errors.Join(err, db.head.Checkpoint())
+		err = errors.Join(err, db.checkpoint(now))
 	}
 	return err
+}
+
+// checkpoint takes a checkpoint of the head, and forgets what that makes unneeded.
+func (db *DB) checkpoint(now time.Time) error {
+	db.lastCheck = now
+	if err := db.head.Checkpoint(); err != nil {
+		return err
+	}
+	db.truncated = false
+	return db.forgetTombstones()
 }
 
 // cut moves the oldest ranges of the head into parts while it holds more than a range and the reserve, by the
@@ -84,6 +93,7 @@ func (db *DB) cutTo(ctx context.Context, to int64) error {
 		t = db.head.NextTime(lo + cutRange)
 	}
 	db.head.Truncate(to)
+	db.truncated = true
 	db.m.cutSeconds.Observe(time.Since(start).Seconds())
 	return nil
 }
@@ -96,6 +106,13 @@ func (db *DB) cutPart(ctx context.Context, mint, maxt int64) error {
 	if err != nil {
 		return err
 	}
+	mask := db.headMask()
+	for i := range lists {
+		if lists[i], err = mask.Apply(lists[i]); err != nil {
+			return err
+		}
+	}
+	lists = slices.DeleteFunc(lists, func(cs []storage.Columns) bool { return len(cs) == 0 })
 	if len(lists) == 0 {
 		return nil
 	}
@@ -115,6 +132,7 @@ func (db *DB) cutPart(ctx context.Context, mint, maxt int64) error {
 		return err
 	}
 	db.m.cuts.Inc()
+	db.m.cutBytes.Add(float64(p.bytes))
 	db.log.Info("Part cut", "part", p.dir, "mint", p.meta.MinTime, "maxt", p.meta.MaxTime, "bytes", p.bytes)
 	return nil
 }
@@ -168,11 +186,16 @@ func numbers(ps []*part) []uint64 {
 	return out
 }
 
-// retire deletes what retention does not keep and merges parts.
+// retire deletes what retention does not keep and merges parts. It is called every five seconds, and so long at
+// most data is kept beyond its time or size; the files of a deleted part go when the last query that reads them
+// is done.
 func (db *DB) retire(ctx context.Context) error {
 	db.compaction.Lock()
 	defer db.compaction.Unlock()
 	err := db.retain()
+	if err == nil {
+		err = db.limit(ctx)
+	}
 	for err == nil && ctx.Err() == nil {
 		var more bool
 		if more, err = db.merge(ctx); !more {

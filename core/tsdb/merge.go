@@ -14,7 +14,7 @@ import (
 // Parts are merged within windows of these lengths, aligned like the ranges of the cut, so that any two parts
 // lie in different windows or one in the window of the other. The first length is that of the cut itself: late
 // samples make a second part there.
-var mergeRanges = [...]int64{cutRange, 4 * cutRange, 12 * cutRange, 96 * cutRange, 384 * cutRange}
+var mergeRanges = [...]int64{cutRange, 12 * cutRange, 96 * cutRange}
 
 const (
 	retentionShare = 10 // a merged part spans at most this share of the retention: it goes as a whole
@@ -89,7 +89,17 @@ func worthMerging(set []*part) bool {
 
 // merge makes one part of several. It tells whether there may be more to merge.
 func (db *DB) merge(ctx context.Context) (more bool, err error) {
-	set, number := db.beginMerge()
+	return db.mergeParts(ctx, func(parts []*part, end int64) []*part { return planMerge(parts, end, db.opts.Retention) })
+}
+
+// errPreempted ends a merge that others do not want to wait for.
+var errPreempted = errors.New("a merge was called off for something more urgent")
+
+// mergeParts makes one part of those that choose chooses among all, or none if nothing of them is left. end is
+// where the cut range of the newest sample in parts ends. It tells whether anything was chosen. The caller
+// holds compaction.
+func (db *DB) mergeParts(ctx context.Context, choose func(parts []*part, end int64) []*part) (more bool, err error) {
+	set, number := db.beginMerge(choose)
 	if len(set) == 0 {
 		return false, nil
 	}
@@ -99,40 +109,85 @@ func (db *DB) merge(ctx context.Context) (more bool, err error) {
 		}
 	}()
 	total := int64(0)
-	blocks := make([]*block.Block, len(set))
+	inputs := make([]compact.Input, len(set))
 	for i, p := range set {
 		total += p.bytes
-		blocks[i] = p.block
+		inputs[i] = compact.Input{Block: p.block, Mask: compact.Mask{Tombstones: p.mask().Tombstones, Limits: db.limits()}}
 	}
 	if free, err := db.fs.Free(db.opts.Dir); err == nil && free < uint64(total)+uint64(total)/4 {
 		db.log.Warn("Parts are not merged: the disk has no room for the result", "bytes", total, "free", free)
 		return false, nil
 	}
 	start := time.Now()
-	if _, err := compact.Merge(ctx, db.fs, db.partDir(number), blocks); err != nil {
-		if !errors.Is(err, block.ErrCorrupt) {
-			return false, err
-		}
+	var fresh []*part
+	_, err = compact.Merge(ctx, db.fs, db.partDir(number), inputs, db.pace())
+	switch {
+	case errors.Is(err, block.ErrCorrupt):
 		db.noteDamage(ctx, set, err)
 		return true, nil
+	case errors.Is(err, errPreempted):
+		return false, nil
+	case errors.Is(err, block.ErrEmpty):
+	case err != nil:
+		return false, err
+	default:
+		p, err := db.openPart(number)
+		if err != nil {
+			return false, fmt.Errorf("merge: %w", err)
+		}
+		fresh = append(fresh, p)
 	}
-	p, err := db.openPart(number)
-	if err != nil {
-		return false, fmt.Errorf("merge: %w", err)
-	}
-	if err := db.replace([]*part{p}, set); err != nil {
+	if err := db.replace(fresh, set); err != nil {
 		return false, fmt.Errorf("merge: %w", err)
 	}
 	db.m.merges.Inc()
 	db.m.mergeSeconds.Observe(time.Since(start).Seconds())
-	db.log.Info("Parts merged", "parts", len(set), "into", p.dir, "mint", p.meta.MinTime, "maxt", p.meta.MaxTime,
-		"bytes_before", total, "bytes", p.bytes)
+	for _, p := range fresh {
+		db.m.mergeBytes.Add(float64(p.bytes))
+		db.log.Info("Parts merged", "parts", len(set), "into", p.dir, "mint", p.meta.MinTime, "maxt", p.meta.MaxTime,
+			"bytes_before", total, "bytes", p.bytes)
+	}
 	return true, nil
 }
 
-// beginMerge chooses the parts to merge and the number of the result: greater than theirs, less than that of
+const (
+	mergeTurn  = 20 * time.Millisecond // a merge works so long before it looks who else is there,
+	longestGap = 200 * time.Millisecond
+)
+
+// pace returns what a merge calls between groups. While samples come it rests as long as it has worked, so that
+// it takes half a core at most, and gives way when somebody waits for it to end.
+func (db *DB) pace() func(context.Context) error {
+	began, newest := time.Now(), db.head.MaxTime()
+	return func(ctx context.Context) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if db.waiting.Load() > 0 {
+			return errPreempted
+		}
+		worked := time.Since(began)
+		if worked < mergeTurn {
+			return nil
+		}
+		if now := db.head.MaxTime(); now != newest {
+			newest = now
+			rest := time.NewTimer(min(worked, longestGap))
+			defer rest.Stop()
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-rest.C:
+			}
+		}
+		began = time.Now()
+		return nil
+	}
+}
+
+// beginMerge has the parts to merge chosen, and the number of the result: greater than theirs, less than that of
 // any part that is cut from now on. The parts are kept until released.
-func (db *DB) beginMerge() ([]*part, uint64) {
+func (db *DB) beginMerge(choose func(parts []*part, end int64) []*part) ([]*part, uint64) {
 	db.maintenance.Lock() // no cut is between its number and its place in the list
 	defer db.maintenance.Unlock()
 	end := alignDown(db.newestPart()) + cutRange
@@ -141,7 +196,7 @@ func (db *DB) beginMerge() ([]*part, uint64) {
 	if db.parts.closed {
 		return nil, 0
 	}
-	set := planMerge(db.parts.list, end, db.opts.Retention)
+	set := choose(db.parts.list, end)
 	if len(set) == 0 {
 		return nil, 0
 	}

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/compact"
 )
 
 // TestRandomOperationsAgreeWithAMap appends by rows and by series, in order and out of it, and cuts, merges,
@@ -39,7 +41,7 @@ func TestRandomOperationsAgreeWithAMap(t *testing.T) {
 			t.Run(fmt.Sprintf("options %d, seed %d", i, seed), func(t *testing.T) {
 				o.Dir, o.Clock = "data", func() time.Time { return time.UnixMilli(1 << 42) }
 				m := &modelRun{t: t, r: rand.New(rand.NewPCG(seed, uint64(i))), o: o, fs: vfs.NewMem(),
-					want: map[sampleID]float64{}, now: scenarioStart}
+					want: map[sampleID]float64{}, labels: map[string]labels.Labels{}, now: scenarioStart}
 				mustMkdir(t, m.fs)
 				m.open()
 				for range 500 {
@@ -57,16 +59,96 @@ func TestRandomOperationsAgreeWithAMap(t *testing.T) {
 }
 
 type modelRun struct {
-	t     *testing.T
-	r     *rand.Rand
-	o     Options
-	fs    *vfs.Mem
-	db    *DB
-	want  map[sampleID]float64
-	now   int64
-	group storage.Group
-	slots []storage.Slot
-	churn int
+	t      *testing.T
+	r      *rand.Rand
+	o      Options
+	fs     *vfs.Mem
+	db     *DB
+	want   map[sampleID]float64
+	labels map[string]labels.Labels
+	now    int64
+	group  storage.Group
+	slots  []storage.Slot
+	churn  int
+	gone   []deletion
+	snaps  int
+}
+
+// deletion is what a test has had deleted.
+type deletion struct {
+	ms         []*labels.Matcher
+	mint, maxt int64
+}
+
+// hides tells whether a late sample may be taken for one that was deleted.
+func (m *modelRun) hides(ls labels.Labels, at int64) bool {
+	return slices.ContainsFunc(m.gone, func(d deletion) bool {
+		return at >= d.mint && at <= d.maxt && compact.Matches(ls, d.ms)
+	})
+}
+
+// delete deletes some samples of some series.
+func (m *modelRun) delete() {
+	d := deletion{ms: []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "job", "batch")}}
+	switch m.r.IntN(4) {
+	case 0:
+		d.ms = []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "__name__", fmt.Sprintf("row1?%d", m.r.IntN(3)))}
+	case 1:
+		d.ms = append(d.ms, labels.MustNewMatcher(labels.MatchRegexp, "n", fmt.Sprintf(".*%d", m.r.IntN(10))))
+	case 2:
+		d.ms = append(d.ms, labels.MustNewMatcher(labels.MatchEqual, "n", fmt.Sprint(m.churn/3*10+m.r.IntN(20))))
+	}
+	d.mint = scenarioStart + m.r.Int64N(m.now-scenarioStart+1)
+	d.maxt = d.mint + m.r.Int64N(5*3600_000)
+	if m.r.IntN(4) == 0 {
+		d.mint, d.maxt = math.MinInt64, math.MaxInt64
+	}
+	if err := m.db.Delete(context.Background(), d.mint, d.maxt, d.ms...); err != nil {
+		m.t.Fatal(err)
+	}
+	d.maxt = min(d.maxt, m.now)
+	m.gone = append(m.gone, d)
+	for id := range m.want {
+		if id.t >= d.mint && id.t <= d.maxt && compact.Matches(m.labels[id.series], d.ms) {
+			delete(m.want, id)
+		}
+	}
+	m.compare("after a deletion")
+}
+
+// snapshot opens a snapshot of what is there, and goes on with it now and then.
+func (m *modelRun) snapshot() {
+	m.snaps++
+	dir := fmt.Sprint("snap", m.snaps)
+	if err := m.db.Snapshot(context.Background(), dir); err != nil {
+		m.t.Fatal(err)
+	}
+	if m.r.IntN(2) == 0 {
+		if err := m.db.Close(); err != nil {
+			m.t.Fatal(err)
+		}
+		m.o.Dir = dir
+		m.open()
+		m.compare("after moving to a snapshot")
+		return
+	}
+	o := m.o
+	o.Dir, o.FS = dir, m.fs
+	db, err := Open(o)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	verifySame(m.t, all(m.t, db), m.want)
+	if err := db.Close(); err != nil {
+		m.t.Fatal(err)
+	}
+}
+
+// remember notes the labels of a series by their text.
+func (m *modelRun) remember(ls labels.Labels) string {
+	k := ls.String()
+	m.labels[k] = ls
+	return k
 }
 
 func (m *modelRun) rowSeries(i int) labels.Labels {
@@ -131,6 +213,15 @@ func (m *modelRun) step() {
 			m.compare("after a merge")
 		}
 	case n < 88:
+		m.delete()
+	case n < 89:
+		if err := m.db.CleanTombstones(ctx); err != nil {
+			m.t.Fatal(err)
+		}
+		m.compare("after the tombstones are cleaned")
+	case n < 90:
+		m.snapshot()
+	case n < 92:
 		m.restart(m.r.IntN(2) == 0)
 	default:
 		lo := scenarioStart + m.r.Int64N(m.now-scenarioStart+1)
@@ -180,8 +271,11 @@ func (m *modelRun) row() {
 		if i == 11 && m.r.IntN(20) > 0 || m.r.IntN(15) == 0 { // one that is rare, gaps in the others
 			continue
 		}
+		if at < m.now && m.hides(m.rowSeries(i), at) {
+			continue
+		}
 		slots, vals = append(slots, s), append(vals, float64(m.r.IntN(5000))/10)
-		ids = append(ids, sampleID{m.rowSeries(i).String(), at})
+		ids = append(ids, sampleID{m.remember(m.rowSeries(i)), at})
 	}
 	err := m.group.Append(at, slots, vals)
 	if m.refused(err, at) {
@@ -218,6 +312,10 @@ func (m *modelRun) batch() {
 		if m.r.IntN(15) == 0 {
 			ls = m.rowSeries(m.r.IntN(12)) // the series of a scrape, from somebody else
 		}
+		if at < m.now && m.hides(ls, at) {
+			continue
+		}
+		m.remember(ls)
 		v := float64(m.r.IntN(1e6))
 		if was, ok := m.want[sampleID{ls.String(), at}]; ok {
 			v = was // another value is refused or wins, by where the first one is now

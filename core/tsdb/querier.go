@@ -68,6 +68,7 @@ func (q *querier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Ma
 	if mint > maxt {
 		return nil, nil
 	}
+	inHead := q.db.headMask() // before the head is read: what it lets go of may be forgotten
 	recent, err := q.db.head.Select(ctx, q.lease, mint, maxt, ms...)
 	if err != nil {
 		return nil, fmt.Errorf("select from the head: %w", err)
@@ -79,6 +80,9 @@ func (q *querier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Ma
 	var lists [][]storage.Columns
 	for _, p := range parts {
 		cs, err := p.block.Select(ctx, mint, maxt, ms...)
+		if err == nil {
+			cs, err = p.mask().Apply(cs)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("select from part %s: %w", p.dir, err)
 		}
@@ -86,7 +90,14 @@ func (q *querier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Ma
 			lists = append(lists, cs)
 		}
 	}
-	lists = append(lists, recent...)
+	for _, cs := range recent {
+		if cs, err = inHead.Apply(cs); err != nil {
+			return nil, fmt.Errorf("select from the head: %w", err)
+		}
+		if len(cs) > 0 {
+			lists = append(lists, cs)
+		}
+	}
 	switch len(lists) {
 	case 0:
 		return nil, nil

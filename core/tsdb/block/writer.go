@@ -14,6 +14,9 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
+// ErrEmpty tells that a part has no samples to be written.
+var ErrEmpty = errors.New("a part without samples")
+
 // Write writes a part with all samples of groups, which must be within mint..maxt, and returns when it is on
 // stable storage under the name dir. What it wrote of a part that failed is removed.
 func Write(fs vfs.FS, dir string, mint, maxt int64, groups []storage.Columns) (Meta, error) {
@@ -115,7 +118,7 @@ func (w *Writer) Finish() (Meta, error) {
 
 func (w *Writer) finish() (Meta, error) {
 	if w.meta.Series == 0 {
-		return Meta{}, errors.New("it has no samples")
+		return Meta{}, ErrEmpty
 	}
 	var err error
 	if w.meta.Data, err = w.data.finish(); err != nil {

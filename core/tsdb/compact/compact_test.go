@@ -212,7 +212,7 @@ func TestAPartMadeOfPartsIsWhatTheyHave(t *testing.T) {
 	for seed := range uint64(40) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		want := samples{}
-		var blocks []*block.Block
+		var blocks []Input
 		total := int64(0)
 		for k := range 1 + r.IntN(4) {
 			dir := fmt.Sprintf("p/%d-%d", seed, k)
@@ -224,11 +224,11 @@ func TestAPartMadeOfPartsIsWhatTheyHave(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer b.Close()
-			blocks = append(blocks, b)
+			blocks = append(blocks, Input{Block: b})
 			total += b.Meta().Samples
 		}
 		dir := fmt.Sprintf("p/%d-all", seed)
-		meta, err := Merge(context.Background(), fs, dir, blocks)
+		meta, err := Merge(context.Background(), fs, dir, blocks, context.Context.Err)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -270,7 +270,7 @@ func TestAMergeThatIsCalledOffLeavesNothing(t *testing.T) {
 	defer b.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Merge(ctx, fs, "p/2", []*block.Block{b}); !errors.Is(err, context.Canceled) {
+	if _, err := Merge(ctx, fs, "p/2", []Input{{Block: b}}, context.Context.Err); !errors.Is(err, context.Canceled) {
 		t.Fatal(err)
 	}
 	if es, err := fs.ReadDir("p"); err != nil || len(es) != 1 {

@@ -10,16 +10,23 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/block"
 )
 
-// Merge writes the part dir with all samples of the blocks, oldest data first: of two samples of one series at
-// one time that of the later block counts. It goes group by group and holds the index of what it writes, and
-// the labels of all groups, but never all samples.
-func Merge(ctx context.Context, fs vfs.FS, dir string, blocks []*block.Block) (_ block.Meta, err error) {
-	type place struct{ block, group int }
+// Input is a part to merge, and what of it is not to be seen again.
+type Input struct {
+	Block *block.Block
+	Mask  Mask
+}
+
+// Merge writes the part dir with all samples of the parts, oldest data first: of two samples of one series at
+// one time that of the later part counts. It goes group by group and holds the index of what it writes, and
+// the labels of all groups, but never all samples. It calls yield now and then, which may wait for others to go
+// first. block.ErrEmpty tells that nothing is left to write.
+func Merge(ctx context.Context, fs vfs.FS, dir string, parts []Input, yield func(context.Context) error) (_ block.Meta, err error) {
+	type place struct{ part, group int }
 	var shapes []Shape
 	var places []place
-	for k, b := range blocks {
-		for g := range b.Groups() {
-			common, own, err := b.GroupLabels(g)
+	for k, p := range parts {
+		for g := range p.Block.Groups() {
+			common, own, err := p.Block.GroupLabels(g)
 			if err != nil {
 				return block.Meta{}, fmt.Errorf("merge: %w", err)
 			}
@@ -27,7 +34,7 @@ func Merge(ctx context.Context, fs vfs.FS, dir string, blocks []*block.Block) (_
 			places = append(places, place{k, g})
 		}
 	}
-	w, err := block.NewWriter(fs, dir, archive(blocks))
+	w, err := block.NewWriter(fs, dir, archive(parts))
 	if err != nil {
 		return block.Meta{}, err
 	}
@@ -38,16 +45,21 @@ func Merge(ctx context.Context, fs vfs.FS, dir string, blocks []*block.Block) (_
 		}
 	}()
 	for _, set := range Components(shapes) {
-		if err := ctx.Err(); err != nil {
+		if err := yield(ctx); err != nil {
 			return block.Meta{}, err
 		}
-		lists := make([][]storage.Columns, len(blocks))
+		lists := make([][]storage.Columns, len(parts))
 		for _, i := range set {
-			c, err := blocks[places[i].block].Group(places[i].group)
+			p := &parts[places[i].part]
+			c, err := p.Block.Group(places[i].group)
 			if err != nil {
 				return block.Meta{}, err
 			}
-			lists[places[i].block] = append(lists[places[i].block], c)
+			cs, err := p.Mask.Apply([]storage.Columns{c})
+			if err != nil {
+				return block.Meta{}, err
+			}
+			lists[places[i].part] = append(lists[places[i].part], cs...)
 		}
 		if err := w.Add(MergeColumns(lists...)); err != nil {
 			return block.Meta{}, err
@@ -60,10 +72,10 @@ func Merge(ctx context.Context, fs vfs.FS, dir string, blocks []*block.Block) (_
 // encoded smaller, and slower to decode.
 const archiveSpan = 12 * 60 * 60 * 1000
 
-func archive(blocks []*block.Block) bool {
+func archive(parts []Input) bool {
 	mint, maxt := int64(math.MaxInt64), int64(math.MinInt64)
-	for _, b := range blocks {
-		mint, maxt = min(mint, b.Meta().MinTime), max(maxt, b.Meta().MaxTime)
+	for _, p := range parts {
+		mint, maxt = min(mint, p.Block.Meta().MinTime), max(maxt, p.Block.Meta().MaxTime)
 	}
 	return maxt-mint >= archiveSpan
 }
