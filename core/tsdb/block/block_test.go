@@ -92,24 +92,71 @@ func randomTables(r *rand.Rand) ([]storage.Columns, samples) {
 			tb.series = append(tb.series, b.Labels())
 			tb.values = append(tb.values, vals)
 		}
-		order := make([]int, len(tb.series))
-		for i := range order {
-			order[i] = i
-		}
-		slices.SortFunc(order, func(a, b int) int { return labels.Compare(tb.series[a], tb.series[b]) })
-		sorted := &table{common: tb.common, times: tb.times}
-		for _, i := range order {
-			sorted.series = append(sorted.series, tb.series[i])
-			sorted.values = append(sorted.values, tb.values[i])
-			for k, v := range tb.values[i] {
+		addRelated(r, tb)
+		for i, vals := range tb.values {
+			for k, v := range vals {
 				if !storage.IsAbsent(v) {
 					want.put(tb.series[i], tb.times[k], v)
 				}
 			}
 		}
-		out = append(out, sorted)
+		out = append(out, tb.sorted())
+		if r.IntN(3) == 0 { // another target that is scraped at the same times
+			other := &table{common: labels.FromStrings("instance", fmt.Sprint(g), "job", "k"), times: tb.times}
+			vals := valuesOf(len(tb.times), func() float64 { return float64(r.IntN(3)) })
+			other.series, other.values = []labels.Labels{other.common}, [][]float64{vals}
+			for k, v := range vals {
+				want.put(other.common, tb.times[k], v)
+			}
+			out = append(out, other)
+		}
 	}
 	return out, want
+}
+
+// addRelated adds series that resemble others: histograms, some with gaps and resets, and columns that are those
+// of another series, or differ from it by one number.
+func addRelated(r *rand.Rand, tb *table) {
+	n := len(tb.times)
+	for h := range r.IntN(3) {
+		counts := make([]float64, 1+r.IntN(20))
+		buckets := make([][]float64, len(counts))
+		for row := range n {
+			gone, sum := r.IntN(50) == 0, 0.0
+			for b := range counts {
+				counts[b] += float64(r.IntN(4) * r.IntN(2))
+				if r.IntN(2000) == 0 {
+					counts[b] = 0
+				}
+				sum += counts[b]
+				v := sum
+				if row > 0 && (gone || r.IntN(300) == 0) {
+					v = storage.Absent
+				}
+				buckets[b] = append(buckets[b], v)
+			}
+		}
+		for b, vals := range buckets {
+			le := fmt.Sprint(float64(b*b) / 4)
+			if b == len(buckets)-1 {
+				le = []string{"+Inf", "NaN", "many"}[r.IntN(3)]
+			}
+			tb.series = append(tb.series, labels.NewBuilder(tb.common).Set("__name__", "h_bucket").Set("le", le).Set("z", fmt.Sprint(h)).Labels())
+			tb.values = append(tb.values, vals)
+		}
+	}
+	for k := range r.IntN(12) {
+		vals := slices.Clone(tb.values[r.IntN(len(tb.values))])
+		if d := float64(r.IntN(3) * 1000); d > 0 {
+			for i, v := range vals {
+				if !storage.IsAbsent(v) {
+					vals[i] = v + d
+				}
+			}
+		}
+		tb.series = append(tb.series, labels.NewBuilder(tb.common).Set("__name__", fmt.Sprint([]string{"a", "q"}[k%2], k)).Labels())
+		tb.values = append(tb.values, vals)
+	}
 }
 
 // read returns what selections have within mint..maxt, and checks the contract of storage.Columns on the way.

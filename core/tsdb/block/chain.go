@@ -41,9 +41,13 @@ func (d *scratch) find(start uint64, slot uint32) []float64 {
 	return nil
 }
 
-// keep gives room for a column, whatever was there. It is found once used is set.
-func (d *scratch) keep(start uint64, slot uint32, rows int) *keptColumn {
+// keep gives room for a column, whatever was there but lower. It is found once used is set.
+func (d *scratch) keep(start uint64, slot uint32, rows int, lower []float64) *keptColumn {
 	k := &d.kept[d.next]
+	if len(lower) > 0 && len(k.vals) > 0 && &k.vals[0] == &lower[0] {
+		d.next = (d.next + 1) % recent
+		k = &d.kept[d.next]
+	}
 	d.next = (d.next + 1) % recent
 	if k.vals == nil {
 		k.vals = make([]float64, chunk.MaxRows)
@@ -87,7 +91,7 @@ func (c *columns) decode(d *scratch, s *span, slot uint32, dst []float64) error 
 		return nil
 	}
 	for n--; n >= 0; n-- {
-		k := d.keep(s.start, slots[n], s.rows)
+		k := d.keep(s.start, slots[n], s.rows, lower)
 		if err := c.undo(d.dec.DecodeAbove(k.vals, lower, cols[n]), s, slots[n]); err != nil {
 			return err
 		}

@@ -29,7 +29,7 @@ var fleetKinds = []struct {
 }{
 	{"const", 38, func(r *rand.Rand, n int) []float64 {
 		v := []float64{0, 1, 0, 1, 2, 1024, 1.7e9 + 12345, 1 << 29, 0.1, 1e9}[r.IntN(10)]
-		return rows(n, func() float64 { return v })
+		return valuesOf(n, func() float64 { return v })
 	}},
 	{"counter_rare", 9, events(0.0005, 0.02)},
 	{"counter_slow", 9, events(0.05, 5)},
@@ -37,17 +37,17 @@ var fleetKinds = []struct {
 	{"bytes_total", 5, func(r *rand.Rand, n int) []float64 {
 		rate := 1.5e4 * math.Pow(1e5, r.Float64())
 		l, v := load(r, 0.2), math.Floor(rate*5e4*r.Float64())
-		return rows(n, func() float64 { v += math.Round(rate * l() * (0.7 + 0.6*r.Float64())); return v })
+		return valuesOf(n, func() float64 { v += math.Round(rate * l() * (0.7 + 0.6*r.Float64())); return v })
 	}},
 	{"cpu_seconds_total", 6, func(r *rand.Rand, n int) []float64 {
 		use := 15 + 900*r.Float64()*r.Float64()
 		l, c := load(r, 0.1), math.Floor(1e7*r.Float64())
-		return rows(n, func() float64 { c += min(1500, math.Round(use*l()*(0.8+0.4*r.Float64()))); return c / 100 })
+		return valuesOf(n, func() float64 { c += min(1500, math.Round(use*l()*(0.8+0.4*r.Float64()))); return c / 100 })
 	}},
 	{"seconds_sum", 3, func(r *rand.Rand, n int) []float64 {
 		rate := 1.5 * math.Pow(1e4, r.Float64())
 		l, v := load(r, 0.05), rate*100
-		return rows(n, func() float64 {
+		return valuesOf(n, func() float64 {
 			k := poisson(r, rate*l())
 			v += math.Round(k*2e7*(1+0.1*r.NormFloat64())) / 1e9
 			return v
@@ -56,12 +56,12 @@ var fleetKinds = []struct {
 	{"bytes", 4, func(r *rand.Rand, n int) []float64 {
 		v := math.Floor(250 * math.Pow(1e3, r.Float64()))
 		step := v * 0.003
-		return rows(n, func() float64 { v = math.Abs(v + math.Round(step*r.NormFloat64())); return v * 4096 })
+		return valuesOf(n, func() float64 { v = math.Abs(v + math.Round(step*r.NormFloat64())); return v * 4096 })
 	}},
 	{"heap_bytes", 2, func(r *rand.Rand, n int) []float64 {
 		base := 2e7 * math.Pow(50, r.Float64())
 		v := base
-		return rows(n, func() float64 {
+		return valuesOf(n, func() float64 {
 			if v += base * 0.05 * (0.5 + r.Float64()); v > 2*base {
 				v = base * (1 + 0.1*r.Float64())
 			}
@@ -71,28 +71,28 @@ var fleetKinds = []struct {
 	{"connections", 4, func(r *rand.Rand, n int) []float64 {
 		m := 10 * math.Pow(100, r.Float64())
 		v := m
-		return rows(n, func() float64 { v += 0.1*(m-v) + math.Sqrt(m)*0.5*r.NormFloat64(); return max(0, math.Round(v)) })
+		return valuesOf(n, func() float64 { v += 0.1*(m-v) + math.Sqrt(m)*0.5*r.NormFloat64(); return max(0, math.Round(v)) })
 	}},
 	{"load1", 1, func(r *rand.Rand, n int) []float64 {
 		m := 4 * r.Float64()
 		v := m
-		return rows(n, func() float64 { v = max(0, v+0.05*(m-v)+0.15*r.NormFloat64()); return math.Round(v*100) / 100 })
+		return valuesOf(n, func() float64 { v = max(0, v+0.05*(m-v)+0.15*r.NormFloat64()); return math.Round(v*100) / 100 })
 	}},
 	{"celsius", 1, func(r *rand.Rand, n int) []float64 {
 		v := 50.0
-		return rows(n, func() float64 { v += 0.05*(50-v) + 0.4*r.NormFloat64(); return math.Round(v*8) / 8 })
+		return valuesOf(n, func() float64 { v += 0.05*(50-v) + 0.4*r.NormFloat64(); return math.Round(v*8) / 8 })
 	}},
 	{"ratio", 2, func(r *rand.Rand, n int) []float64 {
 		l := load(r, 0.05)
-		return rows(n, func() float64 { return 0.5 * l() })
+		return valuesOf(n, func() float64 { return 0.5 * l() })
 	}},
 	{"duration_seconds", 1, func(r *rand.Rand, n int) []float64 {
 		l := load(r, 0.1)
-		return rows(n, func() float64 { return math.Round(l()*(0.8+0.4*r.Float64())*2e7) / 1e9 })
+		return valuesOf(n, func() float64 { return math.Round(l()*(0.8+0.4*r.Float64())*2e7) / 1e9 })
 	}},
 }
 
-func rows(n int, next func() float64) []float64 {
+func valuesOf(n int, next func() float64) []float64 {
 	vals := make([]float64, n)
 	for i := range vals {
 		vals[i] = next()
@@ -126,7 +126,7 @@ func events(lo, hi float64) func(r *rand.Rand, n int) []float64 {
 	return func(r *rand.Rand, n int) []float64 {
 		rate := 15 * lo * math.Pow(hi/lo, r.Float64())
 		l, v := load(r, 0.05), math.Floor(rate*3e4*r.Float64())
-		return rows(n, func() float64 { v += poisson(r, rate*l()); return v })
+		return valuesOf(n, func() float64 { v += poisson(r, rate*l()); return v })
 	}
 }
 
