@@ -50,7 +50,7 @@ func (h *Head) patch(g *group, t int64, slots []uint32, vals []float64) error {
 	}
 	mu := h.lock(g)
 	mu.Lock()
-	g.tiles = slices.Replace(slices.Clone(g.tiles), i, i+1, fresh...)
+	g.tiles = slices.Replace(g.tiles, i, i+1, fresh...)
 	mu.Unlock()
 	h.noteTime(t)
 	return nil
