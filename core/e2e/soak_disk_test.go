@@ -138,6 +138,9 @@ func fullDisk(t *testing.T, h *hearth, disk *smallDisk, ws []*writer, rnd *rand.
 		}
 	}
 	check := func(when string) error {
+		if err := h.verified(); err != nil {
+			return fmt.Errorf("%s: %w", when, err)
+		}
 		if code, body := h.get(t, "/-/healthy"); code != http.StatusOK {
 			return fmt.Errorf("%s: healthy: %d %s", when, code, body)
 		}

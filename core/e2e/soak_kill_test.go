@@ -93,6 +93,9 @@ func TestSoakKills(t *testing.T) {
 			t.Fatalf("kill %d: before it: %v", round, err)
 		}
 		h.told(t, round)
+		if err := h.verified(); err != nil {
+			t.Fatalf("kill %d: after it: %v", round, err)
+		}
 		for rnd.IntN(4) == 0 { // and during the start
 			h.begin(t)
 			time.Sleep(time.Duration(rnd.IntN(150)) * time.Millisecond)

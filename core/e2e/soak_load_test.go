@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"os"
+	"os/exec"
 	"sort"
 	"sync"
 	"sync/atomic"
@@ -199,7 +200,16 @@ func (w *writer) verify() error {
 	return nil
 }
 
-// load is what goes on while the server is killed: writers, a scraped target, queries, reloads.
+// verified has `hearth tsdb verify` read every byte of the database, beside the server if it runs.
+func (h *hearth) verified() error {
+	out, err := exec.Command(binary, "tsdb", "verify", "--data", h.data).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("hearth tsdb verify: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// load is what goes on while the server is killed: writers, a scraped target, queries, reloads, a look at the files.
 type load struct {
 	h       *hearth
 	writers []*writer
@@ -245,6 +255,15 @@ func startLoad(h *hearth, writers []*writer, configs []string) *load {
 				l.fail(fmt.Errorf("query %s: %d %s", expr, res.StatusCode, body))
 			}
 			time.Sleep(20 * time.Millisecond)
+		}
+	})
+	l.wg.Go(func() {
+		for !l.stop.Load() {
+			if err := h.verified(); err != nil {
+				l.fail(err)
+				return
+			}
+			time.Sleep(200 * time.Millisecond)
 		}
 	})
 	if len(configs) > 0 {
