@@ -686,7 +686,7 @@ func TestSamplesOutOfOrderAreTakenWithinTheWindow(t *testing.T) {
 func verifySame(t *testing.T, got, want map[sampleID]float64) {
 	t.Helper()
 	for id, v := range want {
-		if g, ok := got[id]; !ok || g != v {
+		if g, ok := got[id]; !ok || math.Float64bits(g) != math.Float64bits(v) {
 			t.Fatalf("%v = %v is %v, %v; %d of %d samples", id, v, g, ok, len(got), len(want))
 		}
 	}
