@@ -1,12 +1,15 @@
 package tsdb
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
 // Listed returns the numbers of the parts that the manifest in dir says live, in order; none if there is no
@@ -34,4 +37,27 @@ func Level(mint, maxt int64) int {
 		}
 	}
 	return len(mergeRanges) + 1
+}
+
+// CheckTombstones reads both copies of the tombstones in dir and returns how many bytes they have, and an error that
+// begins with the file's name for each that is damaged. It changes nothing.
+func CheckTombstones(fsys vfs.FS, dir string) (bytes int64, damaged []error, err error) {
+	for _, n := range TombstoneFiles() {
+		name := filepath.Join(dir, n)
+		_, err := readTombstonesFile(fsys, name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			continue
+		case errors.Is(err, wal.ErrCorrupt):
+			damaged = append(damaged, fmt.Errorf("%s: it is not one record of tombstones: what is deleted is known from the other copy only", name))
+		case err != nil:
+			return bytes, nil, err
+		}
+		st, err := fsys.Stat(name)
+		if err != nil {
+			return bytes, nil, err
+		}
+		bytes += st.Size()
+	}
+	return bytes, damaged, nil
 }

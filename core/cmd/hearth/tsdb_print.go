@@ -241,7 +241,7 @@ func printRepaired(w io.Writer, r tools.Repaired) error {
 }
 
 func printCopied(w io.Writer, c tools.Copied) error {
-	_, err := fmt.Fprintf(w, "%s has %d parts and the head in %d files, %s; %s of them are copies, the rest are links\n"+
-		"serve it with: hearth serve --data %s\n", c.To, c.Parts, c.Files, size(c.Bytes), size(c.Taken), c.To)
+	_, err := fmt.Fprintf(w, "%s has %d parts and the head, %s; files that never change are links where the file system can\n"+
+		"serve it with: hearth serve --data %s\n", c.To, c.Parts, size(c.Bytes), c.To)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/tsdb"
 	"github.com/hearth-project/hearth/core/tsdb/block"
 	"github.com/hearth-project/hearth/core/tsdb/head"
 	"github.com/hearth-project/hearth/core/tsdb/wal"
@@ -74,10 +75,16 @@ func (v *Verified) verify(ctx context.Context, fsys vfs.FS, decode bool) error {
 			v.Findings = append(v.Findings, Finding(f))
 		}
 	}
-	files, found, err := head.Check(ctx, fsys, v.Dir)
+	tombs, found, err := tsdb.CheckTombstones(fsys, v.Dir)
 	if err != nil {
 		return err
 	}
+	v.Bytes += tombs
+	files, inHead, err := head.Check(ctx, fsys, v.Dir)
+	if err != nil {
+		return err
+	}
+	found = append(found, inHead...)
 	v.Bytes += files.SnapshotBytes + files.TilesBytes + files.LogBytes
 	v.Torn = files.Torn
 	for _, f := range found {
