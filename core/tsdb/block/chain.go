@@ -3,6 +3,8 @@ package block
 import (
 	"encoding/binary"
 
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/hearth-project/hearth/core/tsdb/chunk"
 )
 
@@ -18,6 +20,7 @@ const (
 type scratch struct {
 	dec  chunk.Decoder
 	vals [chunk.MaxRows]float64
+	sets labels.ScratchBuilder
 
 	kept [recent]keptColumn
 	next int

@@ -153,7 +153,11 @@ func (c *columns) OwnNames() []string { return c.g.OwnNames }
 func (c *columns) Len() int { return len(c.slots) }
 
 // Labels implements storage.Columns.
-func (c *columns) Labels(i int) labels.Labels { return index.Full(c.g.Common, c.own[i]) }
+func (c *columns) Labels(i int) labels.Labels {
+	d := c.b.decs.Get().(*scratch)
+	defer c.b.decs.Put(d)
+	return index.FullBy(&d.sets, c.g.Common, c.own[i])
+}
 
 // Times implements storage.Columns.
 func (c *columns) Times() []int64 { return c.ts }

@@ -46,28 +46,33 @@ func Own(common, full labels.Labels) labels.Labels {
 
 // Full is the inverse of Own.
 func Full(common, own labels.Labels) labels.Labels {
+	return FullBy(new(labels.ScratchBuilder), common, own)
+}
+
+// FullBy is Full with a builder to use again.
+func FullBy(b *labels.ScratchBuilder, common, own labels.Labels) labels.Labels {
 	if own.IsEmpty() {
 		return common
 	}
 	if common.IsEmpty() {
 		return own
 	}
-	var b labels.ScratchBuilder
-	c := pairs(common)
-	own.Range(func(l labels.Label) {
-		for len(c) > 0 && c[0].Name < l.Name {
+	b.Reset()
+	var cs, os [24]labels.Label
+	c, o := appendPairs(cs[:0], common), appendPairs(os[:0], own)
+	for len(c) > 0 || len(o) > 0 {
+		switch {
+		case len(o) == 0 || len(c) > 0 && c[0].Name < o[0].Name:
 			b.Add(c[0].Name, c[0].Value)
 			c = c[1:]
-		}
-		if len(c) > 0 && c[0].Name == l.Name {
+			continue
+		case len(c) > 0 && c[0].Name == o[0].Name:
 			c = c[1:]
 		}
-		if l.Value != "" {
-			b.Add(l.Name, l.Value)
+		if o[0].Value != "" {
+			b.Add(o[0].Name, o[0].Value)
 		}
-	})
-	for _, l := range c {
-		b.Add(l.Name, l.Value)
+		o = o[1:]
 	}
 	return b.Labels()
 }

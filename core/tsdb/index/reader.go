@@ -17,7 +17,7 @@ type Source interface {
 	Slice(off, n uint64) ([]byte, error)
 }
 
-// maxCached is how many bytes of decoded label sets an index keeps.
+// maxCached is how many bytes of decoded label sets and groups an index keeps.
 const maxCached = 16 << 20
 
 // Index is the index of a part, read where it lies. Nothing in it is trusted: what cannot be is an error that
@@ -26,7 +26,8 @@ type Index struct {
 	src    Source
 	f      footer
 	own    []atomic.Pointer[labels.Labels] // by set, once decoded
-	cached atomic.Int64
+	groups []atomic.Pointer[Group]         // likewise
+	cached atomic.Int64                    // bytes of both
 }
 
 // Open reads the footer of an index.
@@ -43,7 +44,7 @@ func Open(src Source) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Index{src: src, f: f, own: make([]atomic.Pointer[labels.Labels], f.sets)}, nil
+	return &Index{src: src, f: f, own: make([]atomic.Pointer[labels.Labels], f.sets), groups: make([]atomic.Pointer[Group], f.groups)}, nil
 }
 
 // Series returns how many series there are; their ids are 0..n-1.
@@ -87,8 +88,37 @@ func (x *Index) GroupOf(id uint32) (int, error) {
 	return i - 1, failed
 }
 
-// Group returns group i.
+// Group returns group i. What it refers to is shared.
 func (x *Index) Group(i int) (Group, error) {
+	if i >= 0 && i < len(x.groups) {
+		if g := x.groups[i].Load(); g != nil {
+			return *g, nil
+		}
+	}
+	g, err := x.decodeGroup(i)
+	if err != nil {
+		return g, err
+	}
+	size := int64(g.Common.ByteSize()) + 128
+	for _, n := range g.OwnNames {
+		size += int64(len(n)) + 16
+	}
+	if x.keep(size) {
+		x.groups[i].Store(&g)
+	}
+	return g, nil
+}
+
+// keep tells whether that many bytes more may be kept.
+func (x *Index) keep(size int64) bool {
+	if x.cached.Add(size) <= maxCached {
+		return true
+	}
+	x.cached.Add(-size)
+	return false
+}
+
+func (x *Index) decodeGroup(i int) (Group, error) {
 	b, err := x.record(i)
 	if err != nil {
 		return Group{}, err
@@ -157,10 +187,8 @@ func (x *Index) Own(g *Group, slot uint32) (labels.Labels, error) {
 	if err != nil || len(rest) > 0 {
 		return labels.EmptyLabels(), fmt.Errorf("label set %d: %w", set, err)
 	}
-	if size := int64(ls.ByteSize()) + 32; x.cached.Add(size) <= maxCached {
+	if x.keep(int64(ls.ByteSize()) + 32) {
 		x.own[set].Store(&ls)
-	} else {
-		x.cached.Add(-size)
 	}
 	return ls, nil
 }
