@@ -371,10 +371,11 @@ func (db *DB) sync(context.Context) error {
 	return db.head.Sync()
 }
 
-// Close waits for Run, whose context must have ended, writes and syncs what is pending and closes all files.
-// Queriers that are open stay readable. It may be called twice.
+// Close waits for Run, whose context must have ended, and for deletions and snapshots, writes and syncs what is
+// pending and closes all files. Queriers that are open stay readable. It may be called twice.
 func (db *DB) Close() error {
 	db.running.Wait()
+	defer db.alone()()
 	db.parts.Lock()
 	if db.parts.closed {
 		db.parts.Unlock()

@@ -16,8 +16,9 @@ import (
 )
 
 // Delete deletes the samples in mint..maxt (Unix milliseconds, inclusive) of the series that satisfy all matchers.
-// When it returns they are not seen any more, also after a crash; after an error all of them are seen, or none. Their bytes go
-// when their parts are merged: CleanTombstones does not wait for that.
+// When it returns they are not seen any more, also after a crash; after an error all of them are seen, or none. No
+// matcher means all series. Their bytes go when their parts are merged, and till then LabelNames and LabelValues know
+// them; CleanTombstones does not wait for that.
 //
 // Samples that come later are kept, with one exception: a late sample of a deleted series whose time is within
 // what was deleted from the head is taken for deleted, until that time is cut from the head.
