@@ -62,6 +62,7 @@ type Options struct {
 	Stopping func() bool                 // tells load balancers that this server is on its way out
 	Reload   func(context.Context) error // nil: lifecycle requests are switched off
 	Quit     func()                      // asks the process to end
+	Admin    Admin                       // nil: changing stored data is switched off
 
 	Config     func() string // the effective configuration as TOML, secrets hidden
 	ConfigYAML func() string // the same as YAML, for clients of Prometheus; nil gives them the TOML
@@ -149,9 +150,9 @@ func (h *handler) routeAPI(g *echo.Group) {
 	match(get, "/status/tsdb", h.tsdbStatus)
 	match(get, "/status/tsdb/blocks", h.tsdbBlocks)
 	match(get, "/status/walreplay", h.walReplay)
-	match(change, "/admin/tsdb/delete_series", h.adminOff)
-	match(change, "/admin/tsdb/clean_tombstones", h.adminOff)
-	match(change, "/admin/tsdb/snapshot", h.adminOff)
+	match(change, "/admin/tsdb/delete_series", h.deleteSeries)
+	match(change, "/admin/tsdb/clean_tombstones", h.cleanTombstones)
+	match(change, "/admin/tsdb/snapshot", h.snapshot)
 }
 
 // write takes samples from other senders.

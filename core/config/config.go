@@ -45,6 +45,7 @@ type Server struct {
 	ExternalURL     string   `toml:"external_url"`      // how users reach hearth; in links of alerts
 	RoutePrefix     string   `toml:"route_prefix"`      // path before every route; default the path of external_url
 	EnableLifecycle bool     `toml:"enable_lifecycle"`  // POST /-/reload and /-/quit; default true on loopback
+	EnableAdminAPI  bool     `toml:"enable_admin_api"`  // POST /api/v1/admin/tsdb/…: delete and copy stored data; default false
 	RemoteWrite     bool     `toml:"remote_write"`      // accept POST /api/v1/write; default true
 	CORSOrigin      string   `toml:"cors_origin"`       // regular expression of origins; default .*
 	MaxConnections  int      `toml:"max_connections"`   // at the same time; default 512

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,9 @@ func (h *Host) handler() (http.Handler, error) {
 	if cfg.Server.EnableLifecycle {
 		o.Reload = h.Reload
 		o.Quit = func() { h.quitOnce.Do(func() { close(h.quit) }) }
+	}
+	if cfg.Server.EnableAdminAPI {
+		o.Admin = admin{DB: h.db, snapshots: filepath.Join(cfg.Storage.Path, "snapshots")}
 	}
 	if ui, ok := web.UI(); ok {
 		o.UI = ui

@@ -22,6 +22,9 @@ type Copied struct {
 // exist: tsdb.DB.Snapshot without a server. A database with damage is refused: a copy would pass for a good one.
 func Snapshot(ctx context.Context, fsys vfs.FS, dir, to string) (out Copied, err error) {
 	l, err := lock(fsys, dir)
+	if errors.Is(err, ErrInUse) {
+		return out, fmt.Errorf("%w, or have it make the copy: POST /api/v1/admin/tsdb/snapshot, with enable_admin_api = true in [server]", err)
+	}
 	if err != nil {
 		return out, err
 	}
