@@ -273,3 +273,26 @@ func TestTombstonesThatAreDamagedAreNeverTakenForOthers(t *testing.T) {
 		check(fmt.Sprintf("byte %d", at), bad)
 	}
 }
+
+// Tombstones of any bytes: an error, or what encodes to tombstones that mean the same.
+func FuzzTombstones(f *testing.F) {
+	s := tombstones{sequence: 300, list: []tombstone{{parts: []uint64{1, 1 << 40}}}}
+	s.list[0].Matchers = []*labels.Matcher{equal("a", "b"), labels.MustNewMatcher(labels.MatchRegexp, "c", "d|e")}
+	s.list[0].Ends = map[string]int64{"{}": -5}
+	f.Add(s.encode())
+	f.Add([]byte{1, 0})
+	f.Add([]byte{1, 1, 0, 0, 1, 9, 0, 0})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		s, err := decodeTombstones(b)
+		if err != nil {
+			if !errors.Is(err, wal.ErrCorrupt) {
+				t.Fatal(err)
+			}
+			return
+		}
+		again, err := decodeTombstones(s.encode())
+		if err != nil || string(again.encode()) != string(s.encode()) {
+			t.Fatalf("%v became %v: %v", s, again, err)
+		}
+	})
+}
