@@ -165,3 +165,33 @@ func TestADamagedPartIsNotMergedAndServesWhatCanBeRead(t *testing.T) {
 	}
 	verifySame(t, got, want)
 }
+
+func TestAMergeGivesWayToWhoeverWaits(t *testing.T) {
+	m := vfs.NewMem()
+	mustMkdir(t, m)
+	db, err := testDB(t, m, "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	fill(t, db, 20, 30, scenarioStart)
+	before, want := numbers(db.parts.list), all(t, db)
+	db.waiting.Add(1)
+	if err := db.retire(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := numbers(db.parts.list); !slices.Equal(got, before) {
+		t.Errorf("parts %v became %v", before, got)
+	}
+	if es, err := m.ReadDir("data/parts"); err != nil || len(es) != len(before) {
+		t.Errorf("%d directories of %d parts: %v", len(es), len(before), err)
+	}
+	db.waiting.Add(-1)
+	if err := db.retire(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if len(db.parts.list) >= len(before) {
+		t.Errorf("%d parts: nothing was merged afterwards", len(db.parts.list))
+	}
+	verifySame(t, all(t, db), want)
+}
