@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -17,23 +18,29 @@ type answer struct {
 }
 
 const (
-	flushAt    = 32 << 10 // bytes gathered before they go out
+	flushAt    = 64 << 10 // bytes gathered before they go out
 	maxRemarks = 10       // warnings, and infos, of an answer
 )
-
-var buffers = sync.Pool{New: func() any { b := make([]byte, 0, flushAt+4096); return &b }}
 
 // stream gathers an answer and sends it piece by piece, so that a large result stands in memory once, not twice.
 // After the first error it sends nothing.
 type stream struct {
-	w   http.ResponseWriter
-	b   []byte
-	err error
+	ctx    context.Context // ends when the client is gone
+	w      http.ResponseWriter
+	b      []byte
+	points points
+	err    error
 }
+
+// streams keeps what the last answers were gathered in. As a pool has to be shared, it is the one variable here.
+var streams = sync.Pool{New: func() any { return &stream{b: make([]byte, 0, flushAt+samplesAHand*maxSample)} }}
 
 func (s *stream) flush(min int) {
 	if len(s.b) < min {
 		return
+	}
+	if s.err == nil && s.ctx.Err() != nil {
+		s.err = queryError(s.ctx.Err())
 	}
 	if s.err == nil {
 		_, s.err = s.w.Write(s.b)
@@ -42,18 +49,25 @@ func (s *stream) flush(min int) {
 }
 
 // newStream begins an answer. done must be called at its end.
-func newStream(w http.ResponseWriter) (s *stream, done func()) {
+func newStream(ctx context.Context, w http.ResponseWriter) *stream {
 	w.Header().Set("Content-Type", "application/json")
-	buf := buffers.Get().(*[]byte)
-	s = &stream{w: w, b: (*buf)[:0]}
-	return s, func() {
-		*buf = s.b[:0]
-		buffers.Put(buf)
+	s := streams.Get().(*stream)
+	s.ctx, s.w, s.b, s.err = ctx, w, s.b[:0], nil
+	s.points.columns = s.points.columns[:0]
+	return s
+}
+
+// done gives back what the stream has gathered in.
+func (s *stream) done() {
+	s.ctx, s.w = nil, nil
+	if cap(s.b) <= 4*flushAt { // a label set of megabytes is not kept
+		streams.Put(s)
 	}
 }
 
-// writeAnswer sends a result. An error before the first piece is still answered as one; after it the client is gone.
-func writeAnswer(w http.ResponseWriter, a answer) error {
+// writeAnswer sends a result, until ctx ends with the client's interest in it. An error before the first piece is still
+// answered as one; after it the client is gone.
+func writeAnswer(ctx context.Context, w http.ResponseWriter, a answer) error {
 	var stats []byte
 	if a.stats != nil {
 		var err error
@@ -61,12 +75,14 @@ func writeAnswer(w http.ResponseWriter, a answer) error {
 			return err
 		}
 	}
-	s, done := newStream(w)
-	defer done()
+	s := newStream(ctx, w)
+	defer s.done()
 	s.b = append(s.b, `{"status":"success","data":{"resultType":"`...)
 	s.b = append(s.b, a.value.Type()...)
 	s.b = append(s.b, `","result":`...)
-	s.value(a.value)
+	if s.value(a.value); s.err != nil {
+		return s.err
+	}
 	if stats != nil {
 		s.b = append(s.b, `,"stats":`...)
 		s.b = append(s.b, stats...)
@@ -80,20 +96,22 @@ func writeAnswer(w http.ResponseWriter, a answer) error {
 }
 
 // writeList sends a list, of which one appends an element, cut to the first limit elements; 0 is no limit.
-func writeList[T any](w http.ResponseWriter, list []T, limit int, one func([]byte, T) []byte) error {
+func writeList[T any](ctx context.Context, w http.ResponseWriter, list []T, limit int, one func([]byte, T) []byte) error {
 	var warnings []string
 	if limit > 0 && len(list) > limit {
 		list, warnings = list[:limit], []string{truncated}
 	}
-	s, done := newStream(w)
-	defer done()
+	s := newStream(ctx, w)
+	defer s.done()
 	s.b = append(s.b, `{"status":"success","data":[`...)
 	for i, e := range list {
 		if i > 0 {
 			s.b = append(s.b, ',')
 		}
 		s.b = one(s.b, e)
-		s.flush(flushAt)
+		if s.flush(flushAt); s.err != nil {
+			return s.err
+		}
 	}
 	s.b = append(s.b, ']')
 	s.b = appendRemarks(s.b, "warnings", warnings)

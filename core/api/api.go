@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/grafana/regexp"
-	"github.com/klauspost/compress/gzhttp"
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -113,11 +112,7 @@ func New(o Options) (http.Handler, error) {
 	root.POST("/api/v1/write", h.write, h.whenReady)
 	root.GET("/api/hearth/v1/plugins", h.plugins)
 	h.routeUI(root)
-	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024))
-	if err != nil {
-		return nil, err
-	}
-	return compress(e), nil
+	return compressed(e)
 }
 
 // routeAPI adds the resources of the Prometheus API. What all of them need is given to each: middleware of a group

@@ -2,7 +2,7 @@ package api
 
 import (
 	"encoding/json"
-	"math"
+	"slices"
 	"strconv"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -13,21 +13,16 @@ import (
 // The result of a query is the one large answer, so it is written without reflection. Each function appends the JSON
 // of its argument to b, formatted as upstream formats it.
 
-// value writes a result, flushing on the way.
+// value writes a result, flushing on the way. It stops where the client is gone.
 func (s *stream) value(v model.Value) {
 	switch v := v.(type) {
 	case model.Vector:
 		s.b = append(s.b, '[')
 		for i := range v {
-			if i > 0 {
-				s.b = append(s.b, ',')
+			s.vectorSample(&v[i], i == 0)
+			if s.flush(flushAt); s.err != nil {
+				return
 			}
-			s.b = append(s.b, `{"metric":`...)
-			s.b = appendLabels(s.b, v[i].Labels)
-			s.b = append(s.b, `,"value":`...)
-			s.b = appendSample(s.b, v[i].T, v[i].V)
-			s.b = append(s.b, '}')
-			s.flush(flushAt)
 		}
 		s.b = append(s.b, ']')
 	case model.Matrix:
@@ -36,7 +31,9 @@ func (s *stream) value(v model.Value) {
 			if i > 0 {
 				s.b = append(s.b, ',')
 			}
-			s.series(&v[i])
+			if s.series(&v[i]); s.err != nil {
+				return
+			}
 		}
 		s.b = append(s.b, ']')
 	case model.Scalar:
@@ -56,51 +53,40 @@ func (s *stream) value(v model.Value) {
 	}
 }
 
+func (s *stream) vectorSample(v *model.VectorSample, first bool) {
+	if !first {
+		s.b = append(s.b, ',')
+	}
+	s.b = append(s.b, `{"metric":`...)
+	s.b = appendLabels(s.b, v.Labels)
+	s.b = append(s.b, `,"value"`...)
+	at := len(s.b)
+	s.points.next = 0 // the time is that of the element before
+	s.b = s.points.appendSamples(slices.Grow(s.b, maxSample), []model.Sample{v.Sample})
+	s.b[at] = ':' // in place of the comma
+	s.b = append(s.b, '}')
+}
+
 func (s *stream) series(r *model.Series) {
 	s.b = append(s.b, `{"metric":`...)
 	s.b = appendLabels(s.b, r.Labels)
 	s.b = append(s.b, `,"values":[`...)
-	for i, p := range r.Samples {
-		if i > 0 {
-			s.b = append(s.b, ',')
+	at := len(s.b) - 1
+	s.points.next = 0
+	for i := 0; i < len(r.Samples); i += samplesAHand {
+		hand := r.Samples[i:min(i+samplesAHand, len(r.Samples))]
+		if i == 0 {
+			s.b = s.b[:at]
 		}
-		s.b = appendSample(s.b, p.T, p.V)
-		s.flush(flushAt)
+		s.b = s.points.appendSamples(slices.Grow(s.b, len(hand)*maxSample), hand)
+		if i == 0 {
+			s.b[at] = '[' // in place of the comma
+		}
+		if s.flush(flushAt); s.err != nil {
+			return
+		}
 	}
 	s.b = append(s.b, `]}`...)
-}
-
-func appendSample(b []byte, t int64, v float64) []byte {
-	b = append(b, '[')
-	b = appendTime(b, t)
-	b = append(b, ',', '"')
-	b = appendFloat(b, v)
-	return append(b, '"', ']')
-}
-
-// appendTime writes Unix milliseconds as seconds with three decimals, or none.
-func appendTime(b []byte, t int64) []byte {
-	if t < 0 {
-		b = append(b, '-')
-		t = -t
-	}
-	b = strconv.AppendInt(b, t/1000, 10)
-	if ms := t % 1000; ms != 0 {
-		b = append(b, '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10))
-	}
-	return b
-}
-
-// appendFloat writes the shortest text that reads back to v; exponents only for very small and very large ones.
-func appendFloat(b []byte, v float64) []byte {
-	if a := math.Abs(v); a < 1e15 && v == math.Trunc(v) && (v != 0 || !math.Signbit(v)) {
-		return strconv.AppendInt(b, int64(v), 10)
-	}
-	format := byte('f')
-	if a := math.Abs(v); a != 0 && (a < 1e-6 || a >= 1e21) {
-		format = 'e'
-	}
-	return strconv.AppendFloat(b, v, format, -1, 64)
 }
 
 // appendPlain writes v without an exponent and with no more digits than needed: so are scalars, and the times of

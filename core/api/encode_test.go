@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/hearth-project/hearth/core/internal/floattext"
 	"github.com/hearth-project/hearth/core/model"
 )
 
@@ -68,7 +69,7 @@ func FuzzNumbersReadBack(f *testing.F) {
 		f.Add(v, int64(v))
 	}
 	f.Fuzz(func(t *testing.T, v float64, at int64) {
-		text := string(appendFloat(nil, v))
+		text := string(floattext.Append(nil, v))
 		back, err := strconv.ParseFloat(text, 64)
 		if err != nil || math.Float64bits(back) != math.Float64bits(v) && !(math.IsNaN(v) && math.IsNaN(back)) {
 			t.Errorf("%v became %s, %v", v, text, err)

@@ -359,7 +359,7 @@ func TestManyRemarksAreCutShort(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	vector := model.Vector{{Labels: labels.FromStrings("a", "b")}}
-	if err := writeAnswer(w, answer{value: vector, warnings: remarks, infos: remarks[:1]}); err != nil {
+	if err := writeAnswer(t.Context(), w, answer{value: vector, warnings: remarks, infos: remarks[:1]}); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"a":"b"},"value":[0,"0"]}]},` +
@@ -372,14 +372,14 @@ func TestManyRemarksAreCutShort(t *testing.T) {
 func TestALargeResultGoesOutInPieces(t *testing.T) {
 	matrix := model.Matrix{{Labels: labels.FromStrings("a", "b"), Samples: make([]model.Sample, 100_000)}}
 	w := &pieces{header: http.Header{}}
-	if err := writeAnswer(w, answer{value: matrix}); err != nil {
+	if err := writeAnswer(t.Context(), w, answer{value: matrix}); err != nil {
 		t.Fatal(err)
 	}
 	if w.largest > flushAt+4096 || w.total < 700_000 {
 		t.Errorf("%d bytes, at most %d at once", w.total, w.largest)
 	}
 	w = &pieces{header: http.Header{}, err: errors.New("gone")}
-	if err := writeAnswer(w, answer{value: matrix}); err == nil || w.total > flushAt+4096 {
+	if err := writeAnswer(t.Context(), w, answer{value: matrix}); err == nil || w.total > flushAt+4096 {
 		t.Errorf("%v after %d bytes to a client that is gone", err, w.total)
 	}
 }

@@ -75,5 +75,5 @@ func (h *handler) names(c echo.Context, find func(context.Context, storage.Queri
 	}
 	all := slices.AppendSeq(make([]string, 0, len(found)), maps.Keys(found))
 	slices.Sort(all)
-	return writeList(c.Response(), all, limit, appendString)
+	return writeList(c.Request().Context(), c.Response(), all, limit, appendString)
 }

@@ -132,7 +132,7 @@ func (h *handler) respondQuery(c echo.Context, res *promql.Result, limit int) er
 	if stats != "" {
 		a.stats = res.Stats
 	}
-	return writeAnswer(c.Response(), a)
+	return writeAnswer(c.Request().Context(), c.Response(), a)
 }
 
 // limited cuts a vector or matrix to its first n elements; 0 is no limit.

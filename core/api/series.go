@@ -43,5 +43,5 @@ func (h *handler) series(c echo.Context) error {
 	}
 	slices.SortFunc(all, labels.Compare)
 	all = slices.CompactFunc(all, labels.Equal)
-	return writeList(c.Response(), all, limit, appendLabels)
+	return writeList(c.Request().Context(), c.Response(), all, limit, appendLabels)
 }
