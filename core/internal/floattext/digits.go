@@ -72,8 +72,9 @@ func putDecimal(b *[numberRoom]byte, digits uint64, exp int) int {
 	// Brought to 17 digits, all numbers are one digit and two words.
 	digits *= pow10[17-n]
 	point := n + exp // digits before the decimal point
-	first, rest := digits/1e16, digits%1e16
-	w1, w2 := eight(uint32(rest/1e8)), eight(uint32(rest%1e8))
+	high := digits / 1e8
+	first := high / 1e8
+	w1, w2 := eight(uint32(high-first*1e8)), eight(uint32(digits-high*1e8))
 	switch {
 	case w2 != zeros:
 		n = 17 - bits.LeadingZeros64(w2^zeros)/8
@@ -94,22 +95,34 @@ func putDecimal(b *[numberRoom]byte, digits uint64, exp int) int {
 		return at + n
 	}
 	b[0] = byte('0' + first)
-	binary.LittleEndian.PutUint64(b[1:], w1)
-	binary.LittleEndian.PutUint64(b[9:], w2)
-	if point >= n {
+	switch {
+	case point >= n:
+		binary.LittleEndian.PutUint64(b[1:], w1)
+		binary.LittleEndian.PutUint64(b[9:], w2)
 		for i := n; i < point; i++ {
 			b[i] = '0'
 		}
 		return point
-	}
-	// The digits behind the point move by one.
-	tail := binary.LittleEndian.Uint64(b[point:])
-	if point < 9 {
+	case point < 9:
+		w, last := withPoint(w1, point-1)
+		binary.LittleEndian.PutUint64(b[1:], w)
+		b[9] = last
 		binary.LittleEndian.PutUint64(b[10:], w2)
+	default:
+		w, last := withPoint(w2, point-9)
+		binary.LittleEndian.PutUint64(b[1:], w1)
+		binary.LittleEndian.PutUint64(b[9:], w)
+		b[17] = last
 	}
-	binary.LittleEndian.PutUint64(b[point+1:], tail)
-	b[point] = '.'
 	return n + 1
+}
+
+// withPoint returns the word w with a decimal point before its byte i, 0 to 7, and the byte that has no room any more.
+// (To move the bytes in memory instead would have to wait until they are there.)
+func withPoint(w uint64, i int) (uint64, byte) {
+	bit := 8 * uint(i) & 63
+	before := w & (1<<bit - 1)
+	return before | '.'<<bit | (w-before)<<8, byte(w >> 56)
 }
 
 // putExponent writes d.ddde±xx: n digits, the first and the two words that follow.

@@ -57,27 +57,29 @@ func shortest(v float64) (digits uint64, exp int) {
 	upper := (r2 | above1(r1)) - odd
 	middle := p2 | above1(p1)
 
+	// Which of these it is, chance decides: what follows is written for conditional moves, not branches.
 	s := middle / 4
-	if s10 := s / 10; s10 > 0 {
-		low, high := lower <= 40*s10, 40*s10+40 <= upper
-		if low != high {
-			if high {
-				s10++
-			}
-			return s10, k + 1
-		}
-	}
-	low, high := lower <= 4*s, 4*s+4 <= upper
+	s10 := s / 10
+	low10, high10 := one(lower <= 40*s10), one(40*s10+40 <= upper)
+	low, high := one(lower <= 4*s), one(4*s+4 <= upper)
+	up := one(middle > 4*s+2-s&1) // the nearest, an even one of two
 	if low != high {
-		if high {
-			s++
-		}
-		return s, k
+		up = high
 	}
-	if m := 4*s + 2; middle > m || middle == m && s&1 != 0 {
-		s++
+	digits, exp = s+up, k
+	if low10 != high10 {
+		digits = s10 + high10
+		exp = k + 1
 	}
-	return s, k
+	return digits, exp
+}
+
+func one(b bool) uint64 {
+	var n uint64
+	if b {
+		n = 1
+	}
+	return n
 }
 
 // above1 is 1 if x > 1. Powers are rounded up by less than a unit, so a product that is whole may show a fraction of 1.
