@@ -257,7 +257,7 @@ func (w *Writer) writeTimes(r *blockRecord, times []int64) error {
 func (w *Writer) column(s *shelf, i, b int32, lo, hi int) error {
 	c := &w.placed[i]
 	w.buf = w.buf[:0]
-	if b != none && w.placed[b].length > 0 && w.depthOf(b)+1 < maxChain {
+	if b != none && w.placed[b].length > 0 && w.depthOf(b)+1 < writeChain {
 		w.buf = w.enc.EncodeAbove(w.buf, w.vals, w.lower)
 	} else {
 		b = none
@@ -277,7 +277,7 @@ func (w *Writer) column(s *shelf, i, b int32, lo, hi int) error {
 				c.is, c.kind, c.length = w.placed[o].is, sameAs, uint16(len(w.cols)-c.at)
 				return nil
 			}
-			if w.depthOf(o)+1 < maxChain && o != b {
+			if w.depthOf(o)+1 < writeChain && o != b {
 				if col := w.enc.EncodeAbove(w.buf[len(w.buf):], w.vals, w.other); len(col) < len(best) {
 					best, b = col, o
 				}
