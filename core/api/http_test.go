@@ -388,6 +388,7 @@ type pieces struct {
 	header         http.Header
 	total, largest int
 	err            error
+	written        func() // after each piece; may be nil
 }
 
 func (p *pieces) Header() http.Header { return p.header }
@@ -395,5 +396,19 @@ func (p *pieces) WriteHeader(int)     {}
 func (p *pieces) Write(b []byte) (int, error) {
 	p.total += len(b)
 	p.largest = max(p.largest, len(b))
+	if p.written != nil {
+		p.written()
+	}
 	return len(b), p.err
+}
+
+func TestAResultIsNotPrintedForAClientThatIsGone(t *testing.T) {
+	matrix := model.Matrix{{Labels: labels.FromStrings("a", "b"), Samples: make([]model.Sample, 100_000)}}
+	ctx, leave := context.WithCancel(t.Context())
+	w := &pieces{header: http.Header{}, written: leave}
+	err := writeAnswer(ctx, w, answer{value: matrix})
+	var inAPI *apiError
+	if !errors.As(err, &inAPI) || inAPI.kind != errCanceled || w.total > flushAt+4096 {
+		t.Errorf("%v after %d bytes", err, w.total)
+	}
 }

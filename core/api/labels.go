@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -63,17 +62,17 @@ func (h *handler) names(c echo.Context, find func(context.Context, storage.Queri
 	if len(sets) == 0 {
 		sets = [][]*labels.Matcher{nil}
 	}
-	found := map[string]struct{}{}
+	all := []string{}
 	for _, ms := range sets {
 		some, err := find(c.Request().Context(), q, ms...)
 		if err != nil {
 			return queryError(err)
 		}
-		for _, s := range some {
-			found[s] = struct{}{}
-		}
+		all = append(all, some...)
 	}
-	all := slices.AppendSeq(make([]string, 0, len(found)), maps.Keys(found))
-	slices.Sort(all)
+	if len(sets) > 1 { // one is in order by itself
+		slices.Sort(all)
+		all = slices.Compact(all)
+	}
 	return writeList(c.Request().Context(), c.Response(), all, limit, appendString)
 }

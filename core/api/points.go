@@ -64,11 +64,15 @@ func (p *points) column(t int64) *column {
 // find looks for t, and prints it if it is not there. Where a new time is not the last one, the columns are of another
 // series with other times, as those of different targets are in a range vector: they start anew.
 func (p *points) find(t int64) int {
-	i, found := slices.BinarySearchFunc(p.columns, t, func(c column, t int64) int { return cmp.Compare(c.t, t) })
-	if found {
-		return i
+	i := len(p.columns)
+	if i > 0 && p.columns[i-1].t >= t {
+		at, found := slices.BinarySearchFunc(p.columns, t, func(c column, t int64) int { return cmp.Compare(c.t, t) })
+		if found {
+			return at
+		}
+		i = maxColumns
 	}
-	if i < len(p.columns) || i == maxColumns {
+	if i == maxColumns {
 		p.columns, i = p.columns[:0], 0
 	}
 	p.columns = append(p.columns, column{t: t})
