@@ -16,8 +16,8 @@ type Size struct {
 	First, Last int64 // Unix milliseconds
 }
 
-// Sizes calls f for each series of the part. All Bytes and Shared together are the data file, but for the
-// remainders of shares and what is beside the pages.
+// Sizes calls f for each series of the part. All Bytes and Shared together are the data file, about: shares have
+// remainders, and times that several groups share are told for each of them.
 func (b *Block) Sizes(ctx context.Context, f func(ls labels.Labels, s Size) error) error {
 	var vals []float64
 	for n := range b.index.Groups() {
