@@ -15,9 +15,7 @@ import (
 // skippedScripts names upstream's scripts that are not run, and why. Single evaluations are in testdata/skipped.txt.
 var skippedScripts = map[string]string{
 	"native_histograms": "all about native histograms, which are not read",
-	"extended_vectors":  "the modifiers anchored and smoothed, which upstream has off by default, are not supported",
-	"info":              "the function info, which upstream has off by default, is not supported",
-	"start_timestamps":  "upstream has the use of start timestamps off by default; columns have none",
+	"start_timestamps":  "samples with start times, which columns do not have",
 }
 
 // TestUpstreamScripts runs upstream's own acceptance scripts.

@@ -25,7 +25,7 @@ var (
 	queries = flag.Int("promql.queries", 3000, "random queries that are run")
 )
 
-var syntax = parser.Options{EnableExperimentalFunctions: true, ExperimentalDurationExpr: true, EnableBinopFillModifiers: true}
+var syntax = parser.Options{EnableExperimentalFunctions: true, ExperimentalDurationExpr: true, EnableBinopFillModifiers: true, EnableExtendedRangeSelectors: true}
 
 // TestRandomQueriesEqualUpstream runs random queries on random data through both engines. Results must have the same
 // bits, errors and annotations the same words.

@@ -55,6 +55,18 @@ func randomData(r *rand.Rand) memory {
 			}
 			add("lat_bucket", slices.Clone(acc), "le", le)
 		}
+		for i := range 1 + r.IntN(3) { // at most one of them at a time, but for one in a few
+			ones := slices.Repeat([]float64{1}, len(times))
+			for k := range ones {
+				if k*3/len(times) != i && r.IntN(40) > 0 {
+					ones[k] = model.Stale
+				}
+			}
+			add("target_info", ones, "version", strconv.Itoa(i), "zone", "z")
+		}
+		if r.IntN(2) == 0 {
+			add("build_info", gaugeValues(r, len(times)), "rev", strconv.Itoa(g))
+		}
 		slices.SortFunc(ss, func(a, b model.Series) int { return labels.Compare(a.Labels, b.Labels) })
 		ss = slices.CompactFunc(ss, func(a, b model.Series) bool { return labels.Equal(a.Labels, b.Labels) })
 		ss = slices.DeleteFunc(ss, func(s model.Series) bool { return len(s.Samples) == 0 })
@@ -195,7 +207,9 @@ func (q *randomQuery) vector(depth int, ordered bool) string {
 	if ordered {
 		return q.selector()
 	}
-	switch q.IntN(5) {
+	switch q.IntN(7) {
+	case 5, 6:
+		return "info(" + q.vector(depth-1, false) + q.pick("", "", `, {version=~".+"}`, `, {version=~".*"}`, `, {__name__="build_info"}`, `, {__name__=~".*_info"}`, `, {__name__!="target_info", zone="z"}`) + ")"
 	case 0:
 		return fmt.Sprintf("histogram_quantile(%s, %s)", q.scalar(depth-1), q.buckets(depth-1))
 	case 1:
@@ -220,13 +234,15 @@ func (q *randomQuery) buckets(depth int) string {
 	return q.vector(depth, false)
 }
 
-func (q *randomQuery) selector() string { return q.name() + q.modifiers(true) }
+func (q *randomQuery) selector() string {
+	return q.name() + q.modifiers(true) + q.pick("", "", "", "", "", "", "", " smoothed")
+}
 
 func (q *randomQuery) name() string {
 	if q.IntN(8) == 0 {
 		return q.pick(`{__name__=~".*_total"}`, `{job="j0"}`, `{__name__=~"temp|queue"}`, `{mode!="",job=~"j.*"}`)
 	}
-	return q.pick("ops_total", "errors_total", "temp", "queue", "lat_bucket") + q.pick("", "", "", `{job="j0"}`, `{mode=~"a|b"}`, `{mode!="a"}`, `{instance="host-1"}`, `{le="1"}`)
+	return q.pick("ops_total", "errors_total", "temp", "queue", "lat_bucket", "ops_total", "temp", "target_info") + q.pick("", "", "", `{job="j0"}`, `{mode=~"a|b"}`, `{mode!="a"}`, `{instance="host-1"}`, `{le="1"}`)
 }
 
 func (q *randomQuery) modifiers(at bool) string {
@@ -257,6 +273,12 @@ func (q *randomQuery) rangeVector(depth int, fixed bool) string {
 func (q *randomQuery) overRange(depth int) string {
 	kind := q.IntN(12)
 	v := q.rangeVector(depth, kind >= 4 && kind <= 6)
+	if kind < 4 && strings.HasSuffix(v, "]") && q.IntN(3) == 0 { // other functions know no extended ranges
+		if q.IntN(2) == 0 {
+			return q.pick("rate", "increase", "delta", "resets", "changes") + "(" + v + " anchored)"
+		}
+		return q.pick("rate", "increase", "delta") + "(" + v + " smoothed)"
+	}
 	switch kind {
 	case 0, 1, 2, 3:
 		return q.pick("rate", "increase", "delta", "irate", "idelta", "rate", "increase") + "(" + v + ")"

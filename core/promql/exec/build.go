@@ -14,6 +14,7 @@ type builder struct {
 	q                      *query
 	grid                   plan.Grid
 	lookback, subqueryStep int64
+	startTimes             bool  // start_timestamp has a result
 	weight                 int64 // how many steps of the query each step here stands for, in the count of samples
 }
 
@@ -36,6 +37,9 @@ func (b builder) vector(n plan.Node) (operator, error) {
 	}
 	switch n := n.(type) {
 	case *plan.Selector:
+		if n.Extend == plan.Smoothed && !n.Stamp {
+			return b.smoothed(n), nil
+		}
 		op := newInstantScan(b.q, n, b.grid, b.lookback, b.weight)
 		if n.Stamp {
 			op = &merge{of: op}
@@ -47,6 +51,12 @@ func (b builder) vector(n plan.Node) (operator, error) {
 			return of, err
 		}
 		return &invariantVector{of, b.grid.N}, nil
+	case *plan.Info:
+		of, err := b.vector(n.Of)
+		if err != nil {
+			return nil, err
+		}
+		return newInfo(b, n, of), nil
 	case *plan.Negate:
 		of, err := b.vector(n.Of)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 func (b builder) call(n *plan.Call) (operator, error) {
@@ -23,17 +24,13 @@ func (b builder) call(n *plan.Call) (operator, error) {
 		return vector{s}, err
 	case "histogram_quantile", "histogram_quantiles", "histogram_fraction":
 		return b.histogram(n)
-	case "start_timestamp", "histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar":
-		// These are about native histograms and start times, which samples that are floats do not have. The argument
-		// is evaluated for what it may remark on.
-		of, err := b.vector(n.Args[0])
-		return &held{compute: func(q *query) (*matrix, error) {
-			m, err := collect(q, of)
-			if err == nil {
-				m.release(q)
-			}
-			return &matrix{}, err
-		}}, err
+	case "start_timestamp":
+		if s, ok := n.Args[0].(*plan.Selector); ok && b.startTimes && !s.Stamp {
+			return b.startTimestamp(s)
+		}
+		return b.forRemarks(n.Args[0])
+	case "histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar":
+		return b.forRemarks(n.Args[0]) // of native histograms, which are not read
 	}
 	if len(n.Args) == 0 { // of dates, at the time of the step
 		of, ok := mapCall(n.Func, vector{clock{b.grid}}, nil, b.grid.N)
@@ -73,11 +70,37 @@ func (b builder) call(n *plan.Call) (operator, error) {
 	return op, nil
 }
 
+// forRemarks evaluates n for what it may remark on. There is no result.
+func (b builder) forRemarks(n plan.Node) (operator, error) {
+	of, err := b.vector(n)
+	return &held{compute: func(q *query) (*matrix, error) {
+		m, err := collect(q, of)
+		if err == nil {
+			m.release(q)
+		}
+		return &matrix{}, err
+	}}, err
+}
+
+// startTimestamp is start_timestamp(s). Samples have no start times, which is 0.
+func (b builder) startTimestamp(s *plan.Selector) (operator, error) {
+	stamp := *s
+	stamp.Stamp, stamp.Slides = true, false
+	of, err := b.vector(&stamp)
+	return &mapped{of: of, f: func(col []float64, _ [][]float64) {
+		for k, x := range col {
+			if !storage.IsAbsent(x) {
+				col[k] = 0
+			}
+		}
+	}}, err
+}
+
 // overRange makes the operator of a function whose argument i is the range vector r.
 func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error) {
-	f, ok := fn.Range(n.Func, r.Seconds)
-	if !ok {
-		return nil, fmt.Errorf("unknown function %s", n.Func)
+	f, err := b.rangeFunc(n.Func, r)
+	if err != nil {
+		return nil, err
 	}
 	others := append(n.Args[:i:i], n.Args[i+1:]...)
 	args, err := b.scalars(others)
@@ -88,8 +111,9 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 	if err != nil {
 		return nil, err
 	}
+	ref, width := b.reach(r)
 	scan := &windowScan{
-		rows: rows, ref: r.Times(b.grid), eval: b.grid, width: r.Width, f: f, args: args, keep: fn.KeepsName(n.Func),
+		rows: rows, ref: ref, eval: b.grid, width: width, f: f, args: args, keep: fn.KeepsName(n.Func),
 		counter: fn.OfCounters(n.Func), pos: r.Pos(), weight: b.weight,
 	}
 	if r.Sub != nil {
@@ -108,12 +132,54 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 // rows returns where the samples of r come from. What a subquery reads is counted weight times.
 func (b builder) rows(r *plan.Range, weight int64) (rows, error) {
 	if r.Of != nil {
-		first, last := r.Times(b.grid).Bounds()
-		return b.q.register(first-r.Width+1, last, r.Of.Matchers), nil
+		ref, width := b.reach(r)
+		first, last := ref.Bounds()
+		return b.q.register(first-width+1, last, r.Of.Matchers), nil
 	}
 	g := r.Grid(b.grid, b.subqueryStep)
 	of, err := b.on(g, weight).vectorOf(r.Sub.Expr)
 	return &subquery{of: of, grid: g}, err
+}
+
+// reach returns where the windows of r end and how wide they are: extended ranges see a lookback further.
+func (b builder) reach(r *plan.Range) (ref plan.Times, width int64) {
+	ref, width = r.Times(b.grid), r.Width
+	if r.Of != nil && r.Of.Extend != plan.Plain {
+		ahead := b.extended(r).Ahead
+		ref.Base += ahead
+		width += ahead + b.lookback
+	}
+	return ref, width
+}
+
+// extended returns what functions need to know of r, which is extended.
+func (b builder) extended(r *plan.Range) fn.Extended {
+	e := fn.Extended{Width: r.Width, Seconds: r.Seconds, Smoothed: r.Of.Extend == plan.Smoothed}
+	if e.Smoothed {
+		e.Ahead = b.lookback
+	}
+	return e
+}
+
+// rangeFunc returns the function name for r.
+func (b builder) rangeFunc(name string, r *plan.Range) (fn.RangeFunc, error) {
+	if r.Of != nil && r.Of.Extend != plan.Plain {
+		e := b.extended(r)
+		f, ok := e.Range(name)
+		if !ok {
+			modifier := "anchored"
+			if e.Smoothed {
+				modifier = "smoothed"
+			}
+			return nil, fmt.Errorf("%s modifier can only be used with: %s - not with %s", modifier, e.Functions(), name)
+		}
+		return f, nil
+	}
+	f, ok := fn.Range(name, r.Seconds)
+	if !ok {
+		return nil, fmt.Errorf("unknown function %s", name)
+	}
+	return f, nil
 }
 
 // vectorOf makes the operator of a vector or, as one series without labels, of a scalar.

@@ -22,12 +22,28 @@ func newInstantScan(q *query, s *plan.Selector, g plan.Grid, lookback, weight in
 	at := s.Reference
 	at.Slides = false // upstream selects what the first step needs
 	first, last := at.Times(g).Bounds()
+	if s.Extend == plan.Smoothed {
+		last += lookback
+	}
 	op.sel = q.register(first-lookback+1, last, s.Matchers)
 	if s.Stamp && s.At != nil { // upstream selects with the offset but looks at the time of the @ modifier
 		at.Offset = 0
 		op.ref = at.Times(g)
 	}
 	return op
+}
+
+// smoothed is an instant vector selector that interpolates between the samples around each time, within the lookback.
+func (b builder) smoothed(s *plan.Selector) operator {
+	at := s.Reference
+	at.Slides = false
+	first, last := at.Times(b.grid).Bounds()
+	rows := b.q.register(first-b.lookback+1, last+b.lookback, s.Matchers)
+	ref := s.Times(b.grid)
+	ref.Base += b.lookback
+	return &windowScan{
+		rows: rows, ref: ref, eval: b.grid, width: 2 * b.lookback, f: fn.Extended{Ahead: b.lookback}.Interpolated(), keep: true, pos: s.Pos(),
+	}
 }
 
 func (op *instantScan) open(q *query) ([]series, error) {

@@ -34,7 +34,9 @@ type query struct {
 
 	scans      []*selection
 	byKey      map[string]*selection
+	reads      bool // something is read from the storage, in mint..maxt
 	mint, maxt int64
+	from       storage.Querier // while the query runs, if it reads
 
 	annos annotations.Annotations
 }
@@ -82,9 +84,14 @@ type selection struct {
 	src        *source // after resolve
 }
 
+// reach says that something in mint..maxt will be read. It must come before open.
+func (q *query) reach(mint, maxt int64) {
+	q.reads, q.mint, q.maxt = true, min(q.mint, mint), max(q.maxt, maxt)
+}
+
 // register plans to select what ms match in mint..maxt. It must come before open.
 func (q *query) register(mint, maxt int64, ms []*labels.Matcher) *selection {
-	q.mint, q.maxt = min(q.mint, mint), max(q.maxt, maxt)
+	q.reach(mint, maxt)
 	var key strings.Builder
 	fmt.Fprint(&key, mint, maxt)
 	for _, m := range ms {
@@ -102,14 +109,21 @@ func (q *query) register(mint, maxt int64, ms []*labels.Matcher) *selection {
 
 // open selects the series of all registered selections. The querier must stay open as long as q runs.
 func (q *query) open(from storage.Querier) error {
+	q.from = from
 	for _, s := range q.scans {
-		cols, err := from.Select(q.ctx, s.mint, s.maxt, s.matchers...)
-		if err != nil {
-			return fmt.Errorf("expanding series: %w", err)
-		}
-		if s.src, err = newSource(q, cols); err != nil {
+		if err := q.resolve(s); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// resolve selects the series of s.
+func (q *query) resolve(s *selection) error {
+	cols, err := q.from.Select(q.ctx, s.mint, s.maxt, s.matchers...)
+	if err != nil {
+		return fmt.Errorf("expanding series: %w", err)
+	}
+	s.src, err = newSource(q, cols)
+	return err
 }

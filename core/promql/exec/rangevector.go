@@ -23,7 +23,7 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 	if err != nil {
 		return nil, err
 	}
-	ref := r.Times(b.grid)
+	ref, width := b.reach(r)
 	return func() (model.Value, error) {
 		src, err := rows.source(b.q)
 		if err != nil {
@@ -37,7 +37,7 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 				return nil, err
 			}
 			g := src.groups[at.group]
-			lo, hi := fn.Span(g.Times(), ref, r.Width)
+			lo, hi := fn.Span(g.Times(), ref, width)
 			lo, v, err := buf.read(g, int(at.i), lo, hi)
 			if err != nil {
 				return nil, err
@@ -45,7 +45,11 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 			if err := b.q.charge(len(v) * cellsPerSample); err != nil {
 				return nil, err
 			}
-			if points := samplesOf(g.Times()[lo:], v); len(points) > 0 {
+			points := samplesOf(g.Times()[lo:], v)
+			if r.Of != nil && r.Of.Extend != plan.Plain {
+				points = b.extended(r).Samples(points, r.Times(b.grid).At(0))
+			}
+			if len(points) > 0 {
 				if r.Of != nil {
 					b.q.samples += int64(len(points))
 				}

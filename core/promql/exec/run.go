@@ -20,6 +20,7 @@ type Options struct {
 	SubqueryStep time.Duration // of a subquery that gives none
 	MaxSamples   int           // held at a time; a sample counts as 16 bytes
 	DelayedNames bool          // remove metric names at the end only
+	StartTimes   bool          // start_timestamp has a result
 	Pool         *Pool         // shared by the evaluations of an engine
 }
 
@@ -50,12 +51,12 @@ func Run(ctx context.Context, n plan.Node, g plan.Grid, instant bool, from stora
 func (q *query) run(n plan.Node, g plan.Grid, instant bool, from storage.Queryable, o Options, res *Result) (_ model.Value, err error) {
 	defer caught(&err)
 	began := time.Now()
-	b := builder{q: q, grid: g, lookback: o.Lookback.Milliseconds(), subqueryStep: o.SubqueryStep.Milliseconds(), weight: 1}
+	b := builder{q: q, grid: g, lookback: o.Lookback.Milliseconds(), subqueryStep: o.SubqueryStep.Milliseconds(), weight: 1, startTimes: o.StartTimes}
 	eval, err := b.root(n, instant, res)
 	if err != nil {
 		return nil, err
 	}
-	if len(q.scans) > 0 {
+	if q.reads {
 		querier, err := from.Querier(q.mint, q.maxt)
 		if err != nil {
 			return nil, err

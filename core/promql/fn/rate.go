@@ -197,16 +197,16 @@ func instant(perSecond bool) RangeFunc {
 }
 
 // resets counts how often the value fell.
-var resets = perWindow(func(_ []int64, v []float64) float64 {
+func resets(v []float64) float64 {
 	n := 0
 	for i := nextReset(v, 1); i < len(v); i = nextReset(v, i+1) {
 		n++
 	}
 	return float64(n)
-})
+}
 
 // changes counts how often the value changed; NaN to NaN is no change.
-var changes = perWindow(func(_ []int64, v []float64) float64 {
+func changes(v []float64) float64 {
 	n := 0
 	for i := 1; i < len(v); i++ {
 		if v[i] != v[i-1] && !(isNaN(v[i]) && isNaN(v[i-1])) {
@@ -214,7 +214,7 @@ var changes = perWindow(func(_ []int64, v []float64) float64 {
 		}
 	}
 	return float64(n)
-})
+}
 
 // Survey appends the rows of v whose value is below that of the row before to dst. It gives up with ok false at the
 // first NaN, and where the values go down so often that they are no counter.

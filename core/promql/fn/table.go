@@ -20,7 +20,7 @@ func Range(name string, width float64) (f RangeFunc, ok bool) {
 
 func ranges() map[string]RangeFunc {
 	return map[string]RangeFunc{
-		"resets": resets, "changes": changes, "deriv": deriv, "predict_linear": predictLinear,
+		"resets": ofValues(resets), "changes": ofValues(changes), "deriv": deriv, "predict_linear": predictLinear,
 		"double_exponential_smoothing": smooth,
 		"sum_over_time":                sumOverTime, "avg_over_time": avgOverTime, "count_over_time": countOverTime,
 		"min_over_time": minOverTime, "max_over_time": maxOverTime, "last_over_time": lastOverTime,

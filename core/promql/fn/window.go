@@ -137,6 +137,11 @@ func perWindow(f func(t []int64, v []float64) float64) RangeFunc {
 	}
 }
 
+// ofValues makes a RangeFunc of a function that does not look at times.
+func ofValues(f func(v []float64) float64) RangeFunc {
+	return perWindow(func(_ []int64, v []float64) float64 { return f(v) })
+}
+
 // Error is an argument a function can't work with. The text is upstream's.
 type Error string
 

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -106,9 +105,6 @@ func (b *builder) at(ts *int64, startOrEnd parser.ItemType) *int64 {
 }
 
 func (b *builder) selector(n *parser.VectorSelector) (*Selector, error) {
-	if n.Anchored || n.Smoothed {
-		return nil, errors.New("the modifiers anchored and smoothed are not supported: remove them")
-	}
 	off, err := b.duration(n.OriginalOffsetExpr, n.OriginalOffset, true)
 	if err != nil {
 		return nil, err
@@ -117,6 +113,12 @@ func (b *builder) selector(n *parser.VectorSelector) (*Selector, error) {
 		expr:      expr{parser.ValueTypeVector, n.PositionRange()},
 		Reference: Reference{Offset: off.Milliseconds(), At: b.at(n.Timestamp, n.StartOrEnd), Slides: b.plain},
 		Matchers:  n.LabelMatchers,
+	}
+	switch {
+	case n.Anchored:
+		s.Extend = Anchored
+	case n.Smoothed:
+		s.Extend = Smoothed
 	}
 	for _, m := range n.LabelMatchers {
 		if m.Name == NameLabel && m.Type == labels.MatchEqual {
@@ -220,7 +222,7 @@ func (b *builder) call(x expr, n *parser.Call) (part, error) {
 		}
 		return constant(&Number{x, step}), nil
 	case "info":
-		return part{}, errors.New("the experimental function info is not supported: join with group_left instead")
+		return b.info(x, n)
 	}
 	out := &Call{expr: x, Func: n.Func.Name, Args: make([]Node, len(n.Args))}
 	parts := make([]part, len(n.Args))

@@ -60,13 +60,23 @@ func (r Reference) Times(g Grid) Times {
 	return Times{Base: *r.At - r.Offset, N: g.N}
 }
 
+// Extension is how far a selector sees beyond what it selects.
+type Extension uint8
+
+const (
+	Plain    Extension = iota
+	Anchored           // a range sees the last sample before it begins
+	Smoothed           // a range or a time sees the samples around its bounds, and interpolates
+)
+
 // Selector is an instant vector of stored series: of each its newest sample within the lookback.
 type Selector struct {
 	expr
 	Reference
 	Matchers []*labels.Matcher
 	Name     string // of the metric, if the matchers demand one
-	Stamp    bool   // the value is the sample's time, not its value: timestamp(selector)
+	Extend   Extension
+	Stamp    bool // the value is the sample's time, not its value: timestamp(selector)
 }
 
 // Range is a range vector: the samples in (t-Width, t] of stored series or of the results of a subquery.
@@ -110,6 +120,14 @@ type Call struct {
 	Func   string
 	Args   []Node
 	Absent labels.Labels // for absent and absent_over_time: the labels of the result
+}
+
+// Info is info(v, selector): v with labels of the info series that have the same identifying labels.
+type Info struct {
+	expr
+	Of       Node
+	Matchers []*labels.Matcher // of the selector; nil if none is given
+	At       Reference         // where info series are looked up
 }
 
 // Aggregate folds the series of a vector into groups.
