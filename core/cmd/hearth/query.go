@@ -2,29 +2,41 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
-	"strconv"
-	"strings"
+	"os"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
 	"github.com/spf13/cobra"
 )
 
+// defaultServer is where hearth listens when nobody says otherwise.
+const defaultServer = "http://127.0.0.1:9090"
+
+// newQuery is `hearth query`: it asks a running server, hearth or another with the same API. query_ask.go talks to it,
+// query_print.go and what it calls print the answer.
 func newQuery() *cobra.Command {
+	q := querier{now: time.Now}
 	cmd := &cobra.Command{
 		Use:   "query",
 		Short: "Ask a running server",
+		Long: `Asks a running server and prints its answer. It ends with 0, with 1 when the server cannot be asked or refuses the
+query, and with 2 when the command itself is wrong.`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	var q querier
-	cmd.PersistentFlags().StringVar(&q.server, "server", "http://127.0.0.1:9090", "URL of the server")
-	cmd.PersistentFlags().StringVarP(&q.format, "output", "o", "text", "text or json")
-	cmd.PersistentFlags().DurationVar(&q.timeout, "timeout", 2*time.Minute, "longest time to wait for the answer")
-	cmd.AddCommand(q.instant(), q.ranged())
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	f := cmd.PersistentFlags()
+	server := os.Getenv("HEARTH_SERVER")
+	if server == "" {
+		server = defaultServer
+	}
+	f.StringVar(&q.server, "server", server, "URL of the server; HEARTH_SERVER stands in for it")
+	f.StringVarP(&q.format, "output", "o", "", "table, text, json, csv, or graph for a range; default table on a terminal, else text")
+	f.DurationVar(&q.timeout, "timeout", 2*time.Minute, "longest time to wait for the answer")
+	f.Uint64Var(&q.limit, "limit", 0, "print at most so many series or names; 0 is all")
+	cmd.AddCommand(q.instant(), q.ranged(), q.series(), q.labels(), q.labelValues())
 	return cmd
 }
 
@@ -32,6 +44,9 @@ func newQuery() *cobra.Command {
 type querier struct {
 	server, format string
 	timeout        time.Duration
+	limit          uint64
+	width, height  int // of a graph; 0 is as the terminal
+	now            func() time.Time
 }
 
 func (q *querier) instant() *cobra.Command {
@@ -40,14 +55,14 @@ func (q *querier) instant() *cobra.Command {
 		Use:     "instant EXPR",
 		Short:   "Evaluate an expression at one time",
 		Example: `  hearth query instant 'sum by (job) (up)'`,
-		Args:    cobra.ExactArgs(1),
+		Args:    usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			t, err := parseTime(at, time.Now())
+			t, err := parseTime(at, q.now())
 			if err != nil {
-				return fmt.Errorf("--time: %w", err)
+				return usagef("--time: %w", err)
 			}
-			return q.run(cmd, func(ctx context.Context, c promv1.API) (model.Value, promv1.Warnings, promv1.Infos, error) {
-				return c.Query(ctx, args[0], t)
+			return q.run(cmd, args[0], func(ctx context.Context, c promv1.API, o ...promv1.Option) reply {
+				return replyOf[model.Value](c.Query(ctx, args[0], t, o...))
 			})
 		},
 	}
@@ -56,82 +71,119 @@ func (q *querier) instant() *cobra.Command {
 }
 
 func (q *querier) ranged() *cobra.Command {
-	var start, end string
-	var step time.Duration
+	var start, end, step string
 	cmd := &cobra.Command{
-		Use:     "range EXPR",
-		Short:   "Evaluate an expression over a range of time",
-		Example: `  hearth query range --start 1h --step 1m 'rate(node_cpu_seconds_total[5m])'`,
-		Args:    cobra.ExactArgs(1),
+		Use:   "range EXPR",
+		Short: "Evaluate an expression over a range of time",
+		Example: `  hearth query range --start 6h 'rate(node_cpu_seconds_total[5m])'
+  hearth query range -o graph 'sum(rate(http_requests_total[5m]))'`,
+		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			now := time.Now()
-			from, err := parseTime(start, now)
+			from, to, err := q.span(start, end)
 			if err != nil {
-				return fmt.Errorf("--start: %w", err)
+				return err
 			}
-			to, err := parseTime(end, now)
-			if err != nil {
-				return fmt.Errorf("--end: %w", err)
+			r := promv1.Range{Start: from, End: to, Step: defaultStep(to.Sub(from))}
+			if step != "" {
+				if r.Step, err = parseStep(step); err != nil {
+					return usagef("--step: %w", err)
+				}
 			}
-			r := promv1.Range{Start: from, End: to, Step: step}
-			if r.Step == 0 {
-				r.Step = max(time.Second, to.Sub(from)/250).Truncate(time.Second)
-			}
-			return q.run(cmd, func(ctx context.Context, c promv1.API) (model.Value, promv1.Warnings, promv1.Infos, error) {
-				return c.QueryRange(ctx, args[0], r)
+			return q.run(cmd, args[0], func(ctx context.Context, c promv1.API, o ...promv1.Option) reply {
+				a := replyOf[model.Value](c.QueryRange(ctx, args[0], r, o...))
+				if m, ok := a.v.(model.Matrix); ok {
+					a.v = ranged{m, r}
+				}
+				return a
 			})
 		},
 	}
 	cmd.Flags().StringVar(&start, "start", "1h", "first time: RFC 3339, Unix seconds, or an age such as 1h")
 	cmd.Flags().StringVar(&end, "end", "", "last time; default now")
-	cmd.Flags().DurationVar(&step, "step", 0, "distance of the points; default a 250th of the range")
+	cmd.Flags().StringVar(&step, "step", "", "distance of the points, such as 15s; default a round one that gives some 250 points")
+	cmd.Flags().IntVar(&q.width, "width", 0, "columns of a graph; default the terminal's")
+	cmd.Flags().IntVar(&q.height, "height", 0, "lines of a graph; default 16, or what the terminal has room for")
 	return cmd
 }
 
-func (q *querier) run(cmd *cobra.Command, ask func(context.Context, promv1.API) (model.Value, promv1.Warnings, promv1.Infos, error)) error {
-	client, err := api.NewClient(api.Config{Address: q.server})
-	if err != nil {
-		return fmt.Errorf("--server %s: %w", q.server, err)
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), q.timeout)
-	defer cancel()
-	v, warnings, infos, err := ask(ctx, promv1.NewAPI(client))
-	for _, w := range warnings {
-		fmt.Fprintln(cmd.ErrOrStderr(), "warning:", w)
-	}
-	for _, i := range infos {
-		fmt.Fprintln(cmd.ErrOrStderr(), "info:", i)
-	}
-	if err != nil {
-		return fmt.Errorf("query at %s: %w", q.server, err)
-	}
-	return q.print(cmd.OutOrStdout(), v)
+func (q *querier) series() *cobra.Command {
+	return q.list(&cobra.Command{
+		Use:     "series SELECTOR...",
+		Short:   "List the series that a selector finds",
+		Example: `  hearth query series 'up{job="node"}'`,
+		Args:    usageArgs(cobra.MinimumNArgs(1)),
+	}, func(ctx context.Context, c promv1.API, from, to time.Time, args []string, o ...promv1.Option) reply {
+		return replyOf[[]model.LabelSet](c.Series(ctx, args, from, to, o...))
+	})
 }
 
-func (q *querier) print(w io.Writer, v model.Value) error {
-	switch q.format {
-	case "json":
-		return json.NewEncoder(w).Encode(map[string]any{"resultType": v.Type().String(), "result": v})
-	case "text":
-		_, err := fmt.Fprintln(w, strings.TrimSuffix(v.String(), "\n"))
-		return err
-	}
-	return fmt.Errorf("--output %s: must be text or json", q.format)
+func (q *querier) labels() *cobra.Command {
+	return q.list(&cobra.Command{
+		Use:     "labels [SELECTOR...]",
+		Short:   "List the names of labels, of all series or of those a selector finds",
+		Example: `  hearth query labels 'up'`,
+	}, func(ctx context.Context, c promv1.API, from, to time.Time, args []string, o ...promv1.Option) reply {
+		return replyOf[model.LabelNames](c.LabelNames(ctx, args, from, to, o...))
+	})
 }
 
-// parseTime reads RFC 3339, Unix seconds, or an age before now; empty is now.
-func parseTime(s string, now time.Time) (time.Time, error) {
-	if s == "" {
-		return now, nil
+func (q *querier) labelValues() *cobra.Command {
+	return q.list(&cobra.Command{
+		Use:   "label-values NAME [SELECTOR...]",
+		Short: "List the values of a label; those of __name__ are the metrics",
+		Example: `  hearth query label-values __name__
+  hearth query label-values instance 'up{job="node"}'`,
+		Args: usageArgs(cobra.MinimumNArgs(1)),
+	}, func(ctx context.Context, c promv1.API, from, to time.Time, args []string, o ...promv1.Option) reply {
+		return replyOf[model.LabelValues](c.LabelValues(ctx, args[0], args[1:], from, to, o...))
+	})
+}
+
+// list completes a command that looks for what there is in a span of time, by default in all of it.
+func (q *querier) list(cmd *cobra.Command, find func(context.Context, promv1.API, time.Time, time.Time, []string, ...promv1.Option) reply) *cobra.Command {
+	var start, end string
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		var from time.Time // before all samples
+		to := q.now()
+		if start != "" || end != "" {
+			var err error
+			if from, to, err = q.span(start, end); err != nil {
+				return err
+			}
+			if start == "" {
+				from = time.Time{}
+			}
+		}
+		text := args
+		if cmd.Name() == "label-values" {
+			text = args[1:]
+		}
+		expr := ""
+		if len(text) == 1 {
+			expr = text[0]
+		}
+		return q.run(cmd, expr, func(ctx context.Context, c promv1.API, o ...promv1.Option) reply {
+			return find(ctx, c, from, to, args, o...)
+		})
 	}
-	if d, err := model.ParseDuration(s); err == nil {
-		return now.Add(-time.Duration(d)), nil
+	cmd.Flags().StringVar(&start, "start", "", "only what has samples from this time on: RFC 3339, Unix seconds, or an age such as 1h")
+	cmd.Flags().StringVar(&end, "end", "", "and up to this one; default now")
+	return cmd
+}
+
+// usageError is a mistake in the command line; the program ends with 2.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// usageArgs makes an error of check one of usage.
+func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usagef("%w\nusage: %s", err, cmd.UseLine())
+		}
+		return nil
 	}
-	if t, err := time.Parse(time.RFC3339Nano, s); err == nil {
-		return t, nil
-	}
-	if f, err := strconv.ParseFloat(s, 64); err == nil {
-		return time.UnixMilli(int64(f * 1000)), nil
-	}
-	return time.Time{}, fmt.Errorf("%q is not RFC 3339, Unix seconds, or an age such as 1h", s)
 }
