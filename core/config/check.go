@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"net/url"
@@ -113,6 +114,29 @@ func (c *checker) query(q *Query) {
 	c.positive(&q.Timeout, "query.timeout")
 	c.positive(&q.MaxConcurrency, "query.max_concurrency")
 	c.positive(&q.MaxSamples, "query.max_samples")
+	for i := range q.EnableFeatures {
+		c.oneOf(&q.EnableFeatures[i], fmt.Sprintf("query.enable_features[%d]", i), queryFeatures...)
+	}
+}
+
+// queryFeatures is what of the query language is off unless asked for. core/promql has the same list.
+var queryFeatures = []string{
+	"promql-binop-fill-modifiers", "promql-delayed-name-removal", "promql-duration-expr", "promql-experimental-functions",
+	"promql-extended-range-selectors", "use-start-timestamps",
+}
+
+// EnableFeatures adds names of a comma-separated list to query.enable_features, as --enable-feature of Prometheus does.
+// As there, a name that is not known is a warning.
+func (c *Config) EnableFeatures(list string) {
+	for name := range strings.SplitSeq(list, ",") {
+		switch {
+		case name == "":
+		case slices.Contains(queryFeatures, name):
+			c.Query.EnableFeatures = append(c.Query.EnableFeatures, name)
+		default:
+			c.Warnings = append(c.Warnings, fmt.Sprintf("--enable-feature %s: hearth has no feature of this name to switch on", name))
+		}
+	}
 }
 
 // oneWildcard is what upstream allows of a path with wildcards: stars in the last element.

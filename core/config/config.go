@@ -80,6 +80,7 @@ type Query struct {
 	Timeout        Duration `toml:"timeout"`         // of one query; default 2m
 	MaxConcurrency int      `toml:"max_concurrency"` // queries at the same time; default 20
 	MaxSamples     int      `toml:"max_samples"`     // that one query may hold at a time; default 50,000,000
+	EnableFeatures []string `toml:"enable_features"` // of the language, by the names Prometheus's --enable-feature has
 }
 
 // Plugins is the [plugins] table: where plugins are and what all of them together may use.

@@ -45,7 +45,7 @@ func newConfig() *Config {
 		},
 		Log:     Log{Level: "info", Format: "text"},
 		Storage: Storage{Path: "data", Sync: "200ms", Retention: Retention{Time: 15 * day}},
-		Query:   Query{LookbackDelta: 5 * minute, Timeout: 2 * minute, MaxConcurrency: 20, MaxSamples: 50_000_000},
+		Query:   Query{LookbackDelta: 5 * minute, Timeout: 2 * minute, MaxConcurrency: 20, MaxSamples: 50_000_000, EnableFeatures: []string{}},
 		Plugins: Plugins{Memory: 512 << 20},
 		Global: Global{
 			ScrapeInterval:     minute,

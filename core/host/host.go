@@ -118,7 +118,7 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("storage %s: %w", dir, err)
 	}
-	h.engine = promql.New(promql.Options{
+	queries := promql.Options{
 		Lookback:       cfg.Query.LookbackDelta.Std(),
 		Timeout:        cfg.Query.Timeout.Std(),
 		MaxSamples:     cfg.Query.MaxSamples,
@@ -126,7 +126,11 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 		SubqueryStep:   cfg.Global.EvaluationInterval.Std(),
 		Logger:         h.part("promql"),
 		Registerer:     h.registry,
-	})
+	}
+	if err := queries.Enable(cfg.Query.EnableFeatures...); err != nil {
+		return err
+	}
+	h.engine = promql.New(queries)
 	h.plugins, err = plugin.NewHost(plugin.Options{
 		Dir:        cfg.Plugins.Dir,
 		Cache:      cfg.Plugins.Cache,

@@ -25,8 +25,10 @@ type Options struct {
 	MaxConcurrency int           // queries at the same time; 0 means 20. As many times 16 may wait, more are refused
 	SubqueryStep   time.Duration // of subqueries that give none; 0 means 1m
 
-	Syntax       parser.Options // experimental syntax that is allowed; functions, durations and fill modifiers work
+	Syntax       parser.Options // experimental syntax that is allowed; duration expressions always are. See also Enable
 	DelayedNames bool           // remove metric names at the end of a query only (upstream's promql-delayed-name-removal)
+
+	StartTimestamps bool // start_timestamp has a result (upstream's use-start-timestamps); samples have none, which is 0
 
 	Logger     *slog.Logger // nil discards
 	Registerer prometheus.Registerer
@@ -49,6 +51,7 @@ func New(o Options) *Engine {
 	o.MaxSamples = orDefault(o.MaxSamples, 50_000_000)
 	o.MaxConcurrency = orDefault(o.MaxConcurrency, 20)
 	o.SubqueryStep = orDefault(o.SubqueryStep, time.Minute)
+	o.Syntax.ExperimentalDurationExpr = true
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

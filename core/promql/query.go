@@ -126,7 +126,7 @@ func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r
 	}()
 	o := exec.Options{
 		Lookback: r.lookback, SubqueryStep: e.opts.SubqueryStep, MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
-		Pool: &e.pool,
+		StartTimes: e.opts.StartTimestamps, Pool: &e.pool,
 	}
 	if o.Lookback <= 0 {
 		o.Lookback = e.opts.Lookback

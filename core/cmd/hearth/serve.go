@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -27,6 +28,8 @@ type overrides struct {
 	data   string
 	listen string
 	level  string
+
+	features []string // comma-separated lists
 }
 
 func newServe() *cobra.Command {
@@ -44,6 +47,7 @@ directory is used if it exists, else a built-in configuration that monitors hear
 	cmd.Flags().StringVar(&o.data, "data", "", "data directory, in place of [storage] path")
 	cmd.Flags().StringVar(&o.listen, "listen", "", "listen address, in place of [server] listen")
 	cmd.Flags().StringVar(&o.level, "log-level", "", "debug, info, warn or error, in place of [log] level")
+	cmd.Flags().StringArrayVar(&o.features, "enable-feature", nil, "parts of the query language to switch on besides [query] enable_features, by the names Prometheus has, comma-separated")
 	return cmd
 }
 
@@ -114,6 +118,9 @@ func (o overrides) load() (*config.Config, error) {
 			return nil, fmt.Errorf("--listen: %w", err)
 		}
 	}
+	for _, list := range o.features {
+		cfg.EnableFeatures(list)
+	}
 	if cfg.Plugins.Dir == "" {
 		exe, err := os.Executable()
 		if err != nil {
@@ -128,7 +135,7 @@ func (o overrides) load() (*config.Config, error) {
 }
 
 func (o overrides) flags() map[string]string {
-	return map[string]string{"config": o.config, "data": o.data, "listen": o.listen, "log-level": o.level}
+	return map[string]string{"config": o.config, "data": o.data, "listen": o.listen, "log-level": o.level, "enable-feature": strings.Join(o.features, ",")}
 }
 
 func newLogger(cfg config.Log) *slog.Logger {
