@@ -84,10 +84,14 @@ func bounds(m model.Matrix) (low, high float64) {
 // axisLabels returns what stands left of each line: the ends, and values between them every four lines or so.
 func axisLabels(low, high float64, height int) []string {
 	axis := make([]string, height)
+	digits := 4
+	if more := math.Ceil(math.Log10(max(math.Abs(low), math.Abs(high)) / (high - low))); more > 2 && more < 15 {
+		digits = int(more) + 2 // so that neighbours differ
+	}
 	steps := max((height-1)/4, 1)
 	for i := range steps + 1 {
 		y := (height - 1) * i / steps
-		axis[y] = fmt.Sprintf("%.4g", high+(low-high)*(float64(y)/float64(height-1)))
+		axis[y] = fmt.Sprintf("%.*g", digits, high+(low-high)*(float64(y)/float64(height-1)))
 	}
 	return axis
 }
