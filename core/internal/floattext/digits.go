@@ -68,16 +68,24 @@ func putUint(b *[numberRoom]byte, n uint64) int {
 // putDecimal writes digits*10^exp, digits not 0 and below 10^17, without zeros at the end of its fraction, and returns
 // the length.
 func putDecimal(b *[numberRoom]byte, digits uint64, exp int) int {
-	n := countDigits(digits)
-	// Brought to 17 digits, all numbers are one digit and two words.
-	digits *= pow10[17-n]
-	point := n + exp // digits before the decimal point
+	// Brought to 17 digits, all numbers are one digit and two words. shortest returns 16 or 17, in no order that could
+	// be guessed, so the first step is a conditional move; only subnormal numbers need more.
+	d10, e10 := digits*10, exp-1
+	if digits < 1e16 {
+		digits, exp = d10, e10
+	}
+	for digits < 1e16 {
+		digits *= 10
+		exp--
+	}
+	point := 17 + exp // digits before the decimal point
+	n := 17
 	high := digits / 1e8
 	first := high / 1e8
 	w1, w2 := eight(uint32(high-first*1e8)), eight(uint32(digits-high*1e8))
 	switch {
 	case w2 != zeros:
-		n = 17 - bits.LeadingZeros64(w2^zeros)/8
+		n -= bits.LeadingZeros64(w2^zeros) / 8
 	case w1 != zeros:
 		n = 9 - bits.LeadingZeros64(w1^zeros)/8
 	default:
