@@ -54,6 +54,7 @@ type Options struct {
 	Targets Targets
 	Rules   Rules
 
+	Queries  Queries      // nil: running queries are not shown
 	Write    http.Handler // remote write; nil answers 404
 	Gatherer prometheus.Gatherer
 
@@ -111,6 +112,7 @@ func New(o Options) (http.Handler, error) {
 	h.routeAPI(root.Group("/api/v1"))
 	root.POST("/api/v1/write", h.write, h.whenReady)
 	root.GET("/api/hearth/v1/plugins", h.plugins)
+	h.routeQueries(root.Group("/api/hearth/v1"))
 	h.routeUI(root)
 	return compressed(e)
 }

@@ -108,6 +108,7 @@ func withTimeout(c echo.Context) (ctx context.Context, cancel context.CancelFunc
 }
 
 func queryOptions(c echo.Context) (o promql.QueryOptions, err error) {
+	o.Caller = caller(c)
 	if v := c.FormValue("lookback_delta"); v != "" {
 		if o.Lookback, err = parseDuration(v); err != nil {
 			return o, bad("error parsing lookback delta duration: %w", err)

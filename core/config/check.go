@@ -114,6 +114,13 @@ func (c *checker) query(q *Query) {
 	c.positive(&q.Timeout, "query.timeout")
 	c.positive(&q.MaxConcurrency, "query.max_concurrency")
 	c.positive(&q.MaxSamples, "query.max_samples")
+	c.positive(&q.MaxMemory, "query.max_memory")
+	c.notNegative(&q.MaxResultSeries, "query.max_result_series")
+	c.notNegative(&q.MaxResultSize, "query.max_result_size")
+	c.positive(&q.MaxQueryLength, "query.max_query_length")
+	c.positive(&q.MaxNesting, "query.max_nesting")
+	c.positive(&q.MaxRegexLength, "query.max_regex_length")
+	c.notNegative(&q.Threads, "query.threads")
 	for i := range q.EnableFeatures {
 		c.oneOf(&q.EnableFeatures[i], fmt.Sprintf("query.enable_features[%d]", i), queryFeatures...)
 	}

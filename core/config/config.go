@@ -76,11 +76,18 @@ type Retention struct {
 
 // Query is the [query] table: limits of the PromQL engine.
 type Query struct {
-	LookbackDelta  Duration `toml:"lookback_delta"`  // how far back an instant selector looks; default 5m
-	Timeout        Duration `toml:"timeout"`         // of one query; default 2m
-	MaxConcurrency int      `toml:"max_concurrency"` // queries at the same time; default 20
-	MaxSamples     int      `toml:"max_samples"`     // that one query may hold at a time; default 50,000,000
-	EnableFeatures []string `toml:"enable_features"` // of the language, by the names Prometheus's --enable-feature has
+	LookbackDelta   Duration `toml:"lookback_delta"`    // how far back an instant selector looks; default 5m
+	Timeout         Duration `toml:"timeout"`           // of one query; default 2m
+	MaxConcurrency  int      `toml:"max_concurrency"`   // queries at the same time; default 20
+	MaxSamples      int      `toml:"max_samples"`       // that one query may hold at a time; default 50,000,000
+	MaxMemory       Size     `toml:"max_memory"`        // that all queries together may hold, a quarter of it for rules only; default 1GiB
+	MaxResultSeries int      `toml:"max_result_series"` // of one result; default 0, no limit
+	MaxResultSize   Size     `toml:"max_result_size"`   // samples and labels of one result; default 0, no limit
+	MaxQueryLength  Size     `toml:"max_query_length"`  // of the text of one query; default 256KiB
+	MaxNesting      int      `toml:"max_nesting"`       // levels of parentheses in a query; default 1000
+	MaxRegexLength  Size     `toml:"max_regex_length"`  // of a regular expression in a query; default 64KiB
+	Threads         int      `toml:"threads"`           // that large queries share; default 0, as many as there are processors
+	EnableFeatures  []string `toml:"enable_features"`   // of the language, by the names Prometheus's --enable-feature has
 }
 
 // Plugins is the [plugins] table: where plugins are and what all of them together may use.

@@ -45,7 +45,17 @@ func newConfig() *Config {
 		},
 		Log:     Log{Level: "info", Format: "text"},
 		Storage: Storage{Path: "data", Sync: "200ms", Retention: Retention{Time: 15 * day}},
-		Query:   Query{LookbackDelta: 5 * minute, Timeout: 2 * minute, MaxConcurrency: 20, MaxSamples: 50_000_000, EnableFeatures: []string{}},
+		Query: Query{
+			LookbackDelta:  5 * minute,
+			Timeout:        2 * minute,
+			MaxConcurrency: 20,
+			MaxSamples:     50_000_000,
+			MaxMemory:      1 << 30,
+			MaxQueryLength: 256 << 10,
+			MaxNesting:     1000,
+			MaxRegexLength: 64 << 10,
+			EnableFeatures: []string{},
+		},
 		Plugins: Plugins{Memory: 512 << 20},
 		Global: Global{
 			ScrapeInterval:     minute,

@@ -68,7 +68,7 @@ func PluginUse(use config.PluginUse) plugin.Use {
 
 // ruleQuery evaluates a rule's expression. A scalar comes as one sample without labels, as upstream has it.
 func (h *Host) ruleQuery(ctx context.Context, expr string, t time.Time) (model.Vector, error) {
-	res, err := h.engine.Instant(ctx, h.db, expr, t, promql.QueryOptions{})
+	res, err := h.engine.Instant(ctx, h.db, expr, t, promql.QueryOptions{Rule: true})
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ func (h *Host) handler() (http.Handler, error) {
 	cfg := h.Config()
 	o := api.Options{
 		Engine:      h.engine,
+		Queries:     h.engine,
 		Storage:     h.db,
 		Targets:     h.scrape,
 		Rules:       h.rules,

@@ -26,7 +26,7 @@ func TestRandomQueriesOnTheDatabase(t *testing.T) {
 		for _, c := range data {
 			write(t, db, c)
 		}
-		both := newBoth(t, false)
+		both := newBoth(t, false).helped()
 		both.stored = db
 		for range 150 {
 			c := randomCase(r)

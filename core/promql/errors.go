@@ -14,6 +14,7 @@ var (
 	ErrTimeout        = errors.New("query timed out in expression evaluation")
 	ErrCanceled       = errors.New("query was canceled in expression evaluation")
 	ErrTooManySamples = exec.ErrTooManySamples
+	ErrLargeResult    = exec.ErrLargeResult
 	ErrTooManyQueries = errors.New("too many queries are waiting: try again later, or raise max_concurrency in [query]")
 )
 
@@ -23,9 +24,12 @@ type parseError struct{ error }
 func (e parseError) Unwrap() error        { return e.error }
 func (e parseError) Is(target error) bool { return target == ErrParse }
 
-// stopped gives the end of a context the words of a query.
-func stopped(err error) error {
+// stopped gives the end of a query's context the words of a query.
+func stopped(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
 	switch {
+	case cause != nil && ctx.Err() != nil && (errors.Is(cause, ErrNoMemory) || errors.Is(cause, ErrCanceled)):
+		return cause
 	case errors.Is(err, context.DeadlineExceeded):
 		return ErrTimeout
 	case errors.Is(err, context.Canceled):

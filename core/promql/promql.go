@@ -9,6 +9,7 @@ package promql
 
 import (
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,16 @@ type Options struct {
 	MaxConcurrency int           // queries at the same time; 0 means 20. As many times 16 may wait, more are refused
 	SubqueryStep   time.Duration // of subqueries that give none; 0 means 1m
 
+	MaxMemory      int64 // bytes that all queries together may hold; 0 means 1 GiB. The largest one goes when there is no more
+	RuleMemory     int64 // of it for rules only; 0 means a quarter
+	MaxSeries      int   // of a result; 0 is no limit
+	MaxResultBytes int64 // of the samples and labels of a result; 0 is no limit
+	MaxQueryLength int   // bytes of a query's text; 0 means 256 KiB
+	MaxNesting     int   // levels of parentheses and the like in a query; 0 means 1000
+	MaxRegexLength int   // bytes of a regular expression; 0 means 64 KiB
+
+	Threads int // that large queries use, all of them together besides one each; 0 means GOMAXPROCS
+
 	Syntax       parser.Options // experimental syntax that is allowed; duration expressions always are. See also Enable
 	DelayedNames bool           // remove metric names at the end of a query only (upstream's promql-delayed-name-removal)
 
@@ -40,6 +51,10 @@ type Engine struct {
 	parser  parser.Parser
 	queue   *queue
 	pool    exec.Pool
+	helpers *exec.Helpers
+	ledger  *ledger
+	active  registry
+	worth   int // of exec.Options.WorthHelp, for tests
 	log     *slog.Logger
 	metrics *metrics
 }
@@ -51,6 +66,12 @@ func New(o Options) *Engine {
 	o.MaxSamples = orDefault(o.MaxSamples, 50_000_000)
 	o.MaxConcurrency = orDefault(o.MaxConcurrency, 20)
 	o.SubqueryStep = orDefault(o.SubqueryStep, time.Minute)
+	o.MaxMemory = orDefault(o.MaxMemory, 1<<30)
+	o.RuleMemory = orDefault(o.RuleMemory, o.MaxMemory/4)
+	o.MaxQueryLength = orDefault(o.MaxQueryLength, 256<<10)
+	o.MaxNesting = orDefault(o.MaxNesting, 1000)
+	o.MaxRegexLength = orDefault(o.MaxRegexLength, 64<<10)
+	o.Threads = orDefault(o.Threads, runtime.GOMAXPROCS(0))
 	o.Syntax.ExperimentalDurationExpr = true
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -59,6 +80,8 @@ func New(o Options) *Engine {
 		opts:    o,
 		parser:  parser.NewParser(o.Syntax),
 		queue:   newQueue(o.MaxConcurrency),
+		helpers: exec.NewHelpers(o.Threads - 1),
+		ledger:  newLedger(o.MaxMemory, o.RuleMemory),
 		log:     o.Logger,
 		metrics: newMetrics(o.Registerer, o.MaxConcurrency),
 	}
@@ -67,7 +90,7 @@ func New(o Options) *Engine {
 // Parser returns the parser the engine uses.
 func (e *Engine) Parser() parser.Parser { return e.parser }
 
-func orDefault[T int | time.Duration](v, standard T) T {
+func orDefault[T int | int64 | time.Duration](v, standard T) T {
 	if v <= 0 {
 		return standard
 	}

@@ -21,6 +21,8 @@ import (
 // QueryOptions is what one query may have otherwise than the engine.
 type QueryOptions struct {
 	Lookback time.Duration // 0 is the engine's
+	Caller   Caller        // shown where running queries are
+	Rule     bool          // it is a rule's: others do not take its turn, nor the memory reserved for rules
 }
 
 // Result is what a query gives.
@@ -38,12 +40,14 @@ type request struct {
 	step       time.Duration // 0 for an instant query
 	instant    bool
 	lookback   time.Duration
+	caller     Caller
+	rule       bool
 }
 
 // Instant evaluates expr at the time t on what q holds. The value has the type of the expression; a vector is in the
 // order the expression gives it, a matrix in order of labels.
 func (e *Engine) Instant(ctx context.Context, q storage.Queryable, expr string, t time.Time, o QueryOptions) (*Result, error) {
-	return e.query(ctx, q, request{expr: expr, start: t, end: t, instant: true, lookback: o.Lookback})
+	return e.query(ctx, q, request{expr: expr, start: t, end: t, instant: true, lookback: o.Lookback, caller: o.Caller, rule: o.Rule})
 }
 
 // Range evaluates expr, a vector or scalar, at start, start+step, … up to and including end. step must be at least a
@@ -52,7 +56,7 @@ func (e *Engine) Range(ctx context.Context, q storage.Queryable, expr string, st
 	if step < time.Millisecond {
 		return nil, parseError{fmt.Errorf("the step of a range query is %s: it must be at least 1ms", step)}
 	}
-	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback})
+	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback, caller: o.Caller, rule: o.Rule})
 }
 
 func (e *Engine) query(ctx context.Context, q storage.Queryable, r request) (*Result, error) {
@@ -72,25 +76,30 @@ func (e *Engine) evaluate(ctx context.Context, q storage.Queryable, r request) (
 	defer e.metrics.queries.Dec()
 	ctx, cancel := context.WithTimeout(ctx, e.opts.Timeout)
 	defer cancel()
-	leave, err := e.queue.enter(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	act := e.begin(r, stop)
+	defer e.end(act)
+	leave, err := e.queue.enter(ctx, r.rule)
 	if err != nil {
-		return nil, nil, stopped(err)
+		return nil, nil, stopped(ctx, err)
 	}
 	defer leave()
+	act.runs.Store(true)
 	queued := time.Since(began)
 	root, err := e.plan(r)
 	if err != nil {
 		return nil, nil, parseError{err}
 	}
 	if err := ctx.Err(); err != nil {
-		return nil, nil, stopped(err)
+		return nil, nil, stopped(ctx, err)
 	}
-	out, err := e.run(ctx, q, root, r)
+	out, err := e.run(ctx, q, root, r, act)
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		return nil, out.Annos, stopped(err)
+		return nil, out.Annos, stopped(ctx, err)
 	}
 	s := &Stats{}
 	s.Samples.TotalQueryableSamples, s.Samples.PeakSamples = out.Samples, out.Peak
@@ -106,8 +115,14 @@ func (e *Engine) evaluate(ctx context.Context, q storage.Queryable, r request) (
 
 // plan parses a query and plans it. Its errors are about the text.
 func (e *Engine) plan(r request) (plan.Node, error) {
+	if err := e.checkText(r.expr); err != nil {
+		return nil, err
+	}
 	expr, err := e.parser.ParseExpr(r.expr)
 	if err != nil {
+		return nil, err
+	}
+	if err := e.checkCalls(expr); err != nil {
 		return nil, err
 	}
 	if t := expr.Type(); !r.instant && t != parser.ValueTypeVector && t != parser.ValueTypeScalar {
@@ -117,16 +132,21 @@ func (e *Engine) plan(r request) (plan.Node, error) {
 }
 
 // run evaluates a plan. A panic is a bug: it is logged with its stack and fails this query only.
-func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r request) (out *exec.Result, err error) {
+func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r request, act *active) (out *exec.Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			e.log.Error("query failed unexpectedly", "query", r.expr, "err", p, "stack", string(debug.Stack()))
+			stack := string(debug.Stack())
+			if of, ok := p.(exec.Panic); ok {
+				p, stack = of.Value, of.Stack
+			}
+			e.log.Error("query failed unexpectedly", "query", r.expr, "err", p, "stack", stack)
 			out, err = &exec.Result{}, fmt.Errorf("unexpected error: %v", p)
 		}
 	}()
 	o := exec.Options{
 		Lookback: r.lookback, SubqueryStep: e.opts.SubqueryStep, MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
-		StartTimes: e.opts.StartTimestamps, Pool: &e.pool,
+		StartTimes: e.opts.StartTimestamps, Pool: &e.pool, Helpers: e.helpers,
+		Account: act.account, Samples: &act.samples, MaxSeries: e.opts.MaxSeries, MaxResultBytes: e.opts.MaxResultBytes, WorthHelp: e.worth,
 	}
 	if o.Lookback <= 0 {
 		o.Lookback = e.opts.Lookback

@@ -14,10 +14,7 @@ import (
 )
 
 // classic is the classic histograms among the series of a vector: those that differ only in the label le.
-type classic struct {
-	hists []hist
-	buf   []fn.Bucket
-}
+type classic struct{ hists []hist }
 
 type hist struct {
 	series series // without le
@@ -72,43 +69,59 @@ func (h byUpper) Swap(i, j int) {
 	h.counts[i], h.counts[j] = h.counts[j], h.counts[i]
 }
 
-// buckets returns the buckets of h at step k. They are overwritten by the next call.
-func (c *classic) buckets(h *hist, k int) []fn.Bucket {
-	c.buf = c.buf[:0]
-	for i, counts := range h.counts {
-		if !storage.IsAbsent(counts[k]) {
-			c.buf = append(c.buf, fn.Bucket{Upper: h.upper[i], Count: counts[k]})
-		}
-	}
-	return c.buf
-}
+// ofBuckets is a function of the buckets of h at step k, of which there are some. It may have a remark.
+type ofBuckets func(h *hist, b []fn.Bucket, k int) (v float64, remark error)
 
 // each computes a column for every histogram: f of its buckets at each step where it has some.
-func (c *classic) each(q *query, n int, out *matrix, f func(h *hist, b []fn.Bucket, k int) float64, label func(labels.Labels) labels.Labels) error {
-	for i := range c.hists {
-		if err := q.ctx.Err(); err != nil {
-			return err
-		}
-		h := &c.hists[i]
-		col, err := q.column(n)
+func (c *classic) each(q *query, n int, out *matrix, f ofBuckets, label func(labels.Labels) labels.Labels) error {
+	s := scan{n: len(c.hists), steps: n, worker: func() worker { return &histWorker{classic: c, f: f} }}
+	for _, h := range c.hists {
+		s.rows += 4 * len(h.counts) * n // a bucket costs more than a row does
+	}
+	return s.run(q, func(i int, col []float64) error {
+		kept, err := q.column(n)
 		if err != nil {
 			return err
 		}
-		for k := range col {
-			if b := c.buckets(h, k); len(b) > 0 {
-				col[k] = f(h, b, k)
-			} else {
-				col[k] = storage.Absent
-			}
-		}
-		s := unnamed(q, []series{h.series})[0]
+		copy(kept, col)
+		s := unnamed(q, []series{c.hists[i].series})[0]
 		if label != nil {
 			s = series{labels: label(s.metric()), drop: s.drop}
 		}
 		out.series = append(out.series, s)
-		out.cols = append(out.cols, col)
+		out.cols = append(out.cols, kept)
+		return nil
+	})
+}
+
+type histWorker struct {
+	*classic
+	f   ofBuckets
+	buf []fn.Bucket
+}
+
+func (w *histWorker) close() {}
+
+func (w *histWorker) column(n int, col []float64) (c computed, _ error) {
+	h := &w.hists[n]
+	for k := range col {
+		w.buf = w.buf[:0]
+		for i, counts := range h.counts {
+			if !storage.IsAbsent(counts[k]) {
+				w.buf = append(w.buf, fn.Bucket{Upper: h.upper[i], Count: counts[k]})
+			}
+		}
+		if len(w.buf) == 0 {
+			col[k] = storage.Absent
+			continue
+		}
+		var remark error
+		if col[k], remark = w.f(h, w.buf, k); remark != nil {
+			c.remarks = append(c.remarks, remark)
+		}
+		c.samples = 1
 	}
-	return nil
+	return c, nil
 }
 
 // histogramQuantiles is histogram_quantile and histogram_quantiles: params are the quantiles, and label, if not empty,
@@ -131,16 +144,16 @@ func histogramQuantiles(of operator, arg plan.Node, label string, params []scala
 					q.annotate(err)
 				}
 			}
-			f := func(h *hist, b []fn.Bucket, k int) float64 {
+			f := func(h *hist, b []fn.Bucket, k int) (float64, error) {
 				v, forced := fn.BucketQuantile(col[k], b)
-				if forced != nil {
-					name := ""
-					if q.delayed {
-						name = h.series.labels.Get(plan.NameLabel)
-					}
-					q.annotate(annotations.NewHistogramQuantileForcedMonotonicityInfo(name, arg.Pos(), g.At(k), forced.Min, forced.Max, forced.Diff))
+				if forced == nil {
+					return v, nil
 				}
-				return v
+				name := ""
+				if q.delayed {
+					name = h.series.labels.Get(plan.NameLabel)
+				}
+				return v, annotations.NewHistogramQuantileForcedMonotonicityInfo(name, arg.Pos(), g.At(k), forced.Min, forced.Max, forced.Diff)
 			}
 			if label == "" {
 				if err := c.each(q, g.N, out, f, nil); err != nil {
@@ -158,7 +171,7 @@ func histogramQuantiles(of operator, arg plan.Node, label string, params []scala
 }
 
 // labelled is each with the quantile of each step in a label: a series for each value the parameter takes.
-func (c *classic) labelled(q *query, n int, out *matrix, f func(*hist, []fn.Bucket, int) float64, label string, param []float64) error {
+func (c *classic) labelled(q *query, n int, out *matrix, f ofBuckets, label string, param []float64) error {
 	done := map[uint64]bool{}
 	for _, p := range param {
 		bits := math.Float64bits(p)
@@ -170,9 +183,9 @@ func (c *classic) labelled(q *query, n int, out *matrix, f func(*hist, []fn.Buck
 		if p == p {
 			text = labels.FormatOpenMetricsFloat(p)
 		}
-		at := func(h *hist, b []fn.Bucket, k int) float64 {
+		at := func(h *hist, b []fn.Bucket, k int) (float64, error) {
 			if math.Float64bits(param[k]) != bits {
-				return storage.Absent
+				return storage.Absent, nil
 			}
 			return f(h, b, k)
 		}
@@ -197,8 +210,8 @@ func histogramFraction(of operator, arg plan.Node, lower, upper scalar, n int) o
 		}
 		c := newClassic(q, in, arg)
 		out := &matrix{}
-		err = c.each(q, n, out, func(_ *hist, b []fn.Bucket, k int) float64 {
-			return fn.BucketFraction(bounds[0][k], bounds[1][k], b)
+		err = c.each(q, n, out, func(_ *hist, b []fn.Bucket, k int) (float64, error) {
+			return fn.BucketFraction(bounds[0][k], bounds[1][k], b), nil
 		}, nil)
 		if err != nil {
 			return nil, err

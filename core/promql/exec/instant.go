@@ -55,41 +55,35 @@ func (op *instantScan) open(q *query) ([]series, error) {
 
 func (op *instantScan) run(q *query, out sink) error {
 	src := op.sel.src
-	plans := newPlans(q, src, op.ref, plan.Grid{}, op.lookback, boundsCells)
-	defer plans.close()
-	col, err := q.column(op.ref.N)
+	s := scan{n: len(src.refs), steps: op.ref.N, rows: scanRows(src, op.ref, op.lookback), weight: op.weight}
+	s.worker = func() worker {
+		return &instantWorker{instantScan: op, plans: newPlans(q, src, op.ref, plan.Grid{}, op.lookback, boundsCells), buf: scanBuffer{q: q}}
+	}
+	return s.run(q, out)
+}
+
+type instantWorker struct {
+	*instantScan
+	plans *plans
+	buf   scanBuffer
+}
+
+func (w *instantWorker) close() {
+	w.plans.close()
+	w.buf.close()
+}
+
+func (w *instantWorker) column(n int, col []float64) (computed, error) {
+	r := w.sel.src.refs[n]
+	g, err := w.plans.of(r.group, n)
 	if err != nil {
-		return err
+		return computed{}, err
 	}
-	defer q.release(op.ref.N)
-	buf := scanBuffer{q: q}
-	defer buf.close()
-	for n, r := range src.refs {
-		if err := q.ctx.Err(); err != nil {
-			return err
-		}
-		g, err := plans.of(r.group)
-		if err != nil {
-			return err
-		}
-		first, v, err := buf.read(src.groups[r.group], int(r.i), g.lo, g.hi)
-		if err != nil {
-			return err
-		}
-		found := 0
-		if len(v) > 0 {
-			found = op.pick(g.full(), first-g.lo, v, col)
-		}
-		plans.done(r.group)
-		if found == 0 {
-			continue
-		}
-		q.samples += int64(found) * op.weight
-		if err := out(n, col); err != nil {
-			return err
-		}
+	first, v, err := w.buf.read(w.sel.src.groups[r.group], int(r.i), g.lo, g.hi)
+	if err != nil || len(v) == 0 {
+		return computed{}, err
 	}
-	return nil
+	return computed{samples: int64(w.pick(g.full(), first-g.lo, v, col))}, nil
 }
 
 // pick fills col from the values v of the rows from first on, and returns how many steps have a value. The windows of w

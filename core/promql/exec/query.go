@@ -1,11 +1,14 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/util/annotations"
@@ -28,9 +31,20 @@ type query struct {
 	ctx     context.Context
 	delayed bool // names are removed at the end
 	pool    *Pool
+	helpers *Helpers
 
-	budget, used, peak int   // cells
-	samples            int64 // read, counted for each step that looks at them
+	worthHelp int
+
+	budget     int64        // cells
+	account    Account      // where memory comes from; nil is the budget alone
+	granted    atomic.Int64 // cells, of what the account has
+	growing    sync.Mutex
+	used, peak atomic.Int64  // cells; helpers charge, too
+	samples    *atomic.Int64 // read, counted for each step that looks at them
+
+	maxSeries      int   // of the result; 0 is no limit
+	maxResultBytes int64 // likewise
+	resultBytes    int64
 
 	scans      []*selection
 	byKey      map[string]*selection
@@ -42,23 +56,59 @@ type query struct {
 }
 
 func newQuery(ctx context.Context, o Options) *query {
+	if o.Samples == nil {
+		o.Samples = new(atomic.Int64)
+	}
 	return &query{
-		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, budget: min(o.MaxSamples, math.MaxInt/cellsPerSample) * cellsPerSample, byKey: map[string]*selection{},
-		mint: math.MaxInt64, maxt: math.MinInt64,
+		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, helpers: o.Helpers, byKey: map[string]*selection{},
+		account: o.Account, samples: o.Samples, maxSeries: o.MaxSeries, maxResultBytes: o.MaxResultBytes,
+		worthHelp: cmp.Or(o.WorthHelp, worthHelp),
+		budget:    int64(min(o.MaxSamples, math.MaxInt/cellsPerSample) * cellsPerSample),
+		mint:      math.MaxInt64, maxt: math.MinInt64,
 	}
 }
 
 // charge takes cells from the budget, before they are allocated.
 func (q *query) charge(cells int) error {
-	q.used += cells
-	q.peak = max(q.peak, q.used)
-	if q.used > q.budget {
+	used := q.used.Add(int64(cells))
+	for peak := q.peak.Load(); used > peak; peak = q.peak.Load() {
+		if q.peak.CompareAndSwap(peak, used) {
+			break
+		}
+	}
+	if used > q.budget {
 		return ErrTooManySamples
+	}
+	if q.account != nil && used > q.granted.Load() {
+		return q.grow(used)
 	}
 	return nil
 }
 
-func (q *query) release(cells int) { q.used -= cells }
+// Account is where evaluations take their memory from. Take takes need bytes, or wish if it can, and returns how many.
+type Account interface {
+	Take(ctx context.Context, need, wish int64) (int64, error)
+}
+
+const (
+	cellBytes  = 8
+	grantCells = 128 << 10 // that are taken at a time
+)
+
+// grow takes memory so that used cells can be held.
+func (q *query) grow(used int64) error {
+	q.growing.Lock()
+	defer q.growing.Unlock()
+	more := used - q.granted.Load()
+	if more <= 0 {
+		return nil
+	}
+	got, err := q.account.Take(q.ctx, more*cellBytes, max(more, grantCells)*cellBytes)
+	q.granted.Add(got / cellBytes)
+	return err
+}
+
+func (q *query) release(cells int) { q.used.Add(-int64(cells)) }
 
 // column allocates a column of n steps. Its content is undefined.
 func (q *query) column(n int) ([]float64, error) {

@@ -51,7 +51,10 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 			}
 			if len(points) > 0 {
 				if r.Of != nil {
-					b.q.samples += int64(len(points))
+					b.q.samples.Add(int64(len(points)))
+				}
+				if err := b.q.checkResult(len(mat)+1, src.series[n].labels, len(points)); err != nil {
+					return nil, err
 				}
 				s := src.series[n]
 				s.strip = s.strip || s.drop

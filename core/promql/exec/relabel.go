@@ -16,6 +16,7 @@ type relabelled struct {
 	of  operator
 	dst string
 	set func(labels.Labels) (value string, ok bool)
+	max func(labels.Labels) int // bytes that the value may have
 }
 
 func (op *relabelled) open(q *query) ([]series, error) {
@@ -26,6 +27,9 @@ func (op *relabelled) open(q *query) ([]series, error) {
 	out := make([]series, len(ss))
 	lb := labels.NewBuilder(labels.EmptyLabels())
 	for i, s := range ss {
+		if err := q.charge(op.max(s.metric()) / cellBytes); err != nil {
+			return nil, err
+		}
 		if v, ok := op.set(s.metric()); ok {
 			lb.Reset(s.metric())
 			lb.Set(op.dst, v)
@@ -51,6 +55,8 @@ func labelReplace(of operator, args []plan.Node) (operator, error) {
 	if !model.UTF8Validation.IsValidLabelName(dst) {
 		return nil, fmt.Errorf("invalid destination label name in label_replace(): %s", dst)
 	}
+	refs := strings.Count(repl, "$")
+	most := func(ls labels.Labels) int { return len(repl) + refs*len(ls.Get(src)) }
 	return &merge{final: true, of: &relabelled{of, dst, func(ls labels.Labels) (string, bool) {
 		v := ls.Get(src)
 		found := re.FindStringSubmatchIndex(v)
@@ -58,7 +64,7 @@ func labelReplace(of operator, args []plan.Node) (operator, error) {
 			return "", false
 		}
 		return string(re.ExpandString(nil, repl, v, found)), true
-	}}}, nil
+	}, most}}, nil
 }
 
 // labelJoin is label_join(v, dst, separator, src...).
@@ -74,11 +80,17 @@ func labelJoin(of operator, args []plan.Node) (operator, error) {
 	if !model.UTF8Validation.IsValidLabelName(dst) {
 		return nil, fmt.Errorf("invalid destination label name in label_join(): %s", dst)
 	}
+	most := func(ls labels.Labels) (n int) {
+		for _, name := range src {
+			n += len(ls.Get(name)) + len(sep)
+		}
+		return n
+	}
 	return &merge{final: true, of: &relabelled{of, dst, func(ls labels.Labels) (string, bool) {
 		vals := make([]string, len(src))
 		for i, name := range src {
 			vals[i] = ls.Get(name)
 		}
 		return strings.Join(vals, sep), true
-	}}}, nil
+	}, most}}, nil
 }

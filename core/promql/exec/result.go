@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -37,6 +39,9 @@ func (q *query) instant(op operator, t int64) (model.Value, error) {
 	vec := make(model.Vector, 0, len(ss))
 	err = op.run(q, func(i int, col []float64) error {
 		if !storage.IsAbsent(col[0]) {
+			if err := q.checkResult(len(vec)+1, ss[i].labels, 1); err != nil {
+				return err
+			}
 			vec = append(vec, model.VectorSample{Labels: ss[i].metric(), Sample: model.Sample{T: t, V: col[0]}})
 		}
 		return nil
@@ -60,6 +65,9 @@ func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, err
 		if n == 0 {
 			return nil
 		}
+		if err := q.checkResult(len(mat)+1, ss[i].labels, n); err != nil {
+			return err
+		}
 		if err := q.charge(n * cellsPerSample); err != nil {
 			return err
 		}
@@ -81,6 +89,25 @@ func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, err
 	sortByLabels(mat)
 	res.Sort = time.Since(began)
 	return mat, nil
+}
+
+// ErrLargeResult is a result that has more than it may.
+var ErrLargeResult = errors.New("the result is too large")
+
+// checkResult is told of each series of the result: how many there are with it, its labels and its samples.
+func (q *query) checkResult(series int, ls labels.Labels, samples int) error {
+	if q.maxSeries > 0 && series > q.maxSeries {
+		return fmt.Errorf("%w: it has more than %d series ([query] max_result_series); aggregate, or select less", ErrLargeResult, q.maxSeries)
+	}
+	if q.maxResultBytes == 0 {
+		return nil
+	}
+	q.resultBytes += int64(samples) * cellsPerSample * cellBytes
+	ls.Range(func(l labels.Label) { q.resultBytes += int64(len(l.Name) + len(l.Value)) })
+	if q.resultBytes > q.maxResultBytes {
+		return fmt.Errorf("%w: it has more than %d bytes ([query] max_result_size); aggregate, select less, or take larger steps", ErrLargeResult, q.maxResultBytes)
+	}
+	return nil
 }
 
 func sortByLabels(mat model.Matrix) {

@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/prometheus/promql/parser"
@@ -16,12 +17,18 @@ import (
 
 // Options bounds an evaluation.
 type Options struct {
-	Lookback     time.Duration // how far back an instant selector looks
-	SubqueryStep time.Duration // of a subquery that gives none
-	MaxSamples   int           // held at a time; a sample counts as 16 bytes
-	DelayedNames bool          // remove metric names at the end only
-	StartTimes   bool          // start_timestamp has a result
-	Pool         *Pool         // shared by the evaluations of an engine
+	Lookback       time.Duration // how far back an instant selector looks
+	SubqueryStep   time.Duration // of a subquery that gives none
+	MaxSamples     int           // held at a time; a sample counts as 16 bytes
+	MaxSeries      int           // of the result; 0 is no limit
+	MaxResultBytes int64         // of the result's labels and samples; 0 is no limit
+	DelayedNames   bool          // remove metric names at the end only
+	StartTimes     bool          // start_timestamp has a result
+	Pool           *Pool         // shared by the evaluations of an engine
+	Account        Account       // what memory is taken from besides; may be nil
+	Samples        *atomic.Int64 // where the samples read are counted as they are; may be nil
+	Helpers        *Helpers      // likewise; nil evaluates on one goroutine
+	WorthHelp      int           // cells and rows from which on a scan takes helpers; 0 is a standard
 }
 
 // Result is the outcome of an evaluation.
@@ -44,7 +51,7 @@ func Run(ctx context.Context, n plan.Node, g plan.Grid, instant bool, from stora
 	began := time.Now()
 	value, err := q.run(n, g, instant, from, o, res)
 	res.Eval = time.Since(began) - res.Prepare - res.Sort
-	res.Value, res.Annos, res.Samples, res.Peak = value, q.annos, q.samples, (q.peak+1)/cellsPerSample
+	res.Value, res.Annos, res.Samples, res.Peak = value, q.annos, q.samples.Load(), int(q.peak.Load()+1)/cellsPerSample
 	return res, err
 }
 

@@ -16,6 +16,15 @@ type source struct {
 	series []series // of refs
 }
 
+// lasts returns the last series of each group.
+func (s *source) lasts() []int32 {
+	last := make([]int32, len(s.groups))
+	for n, r := range s.refs {
+		last[r.group] = int32(n)
+	}
+	return last
+}
+
 // ref is series i of a group.
 type ref struct{ group, i int32 }
 

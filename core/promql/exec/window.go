@@ -49,54 +49,62 @@ func (op *windowScan) run(q *query, out sink) error {
 	if err != nil {
 		return err
 	}
-	col, err := q.column(op.eval.N)
-	if err != nil {
-		return err
-	}
-	defer q.release(op.eval.N)
-	buf := scanBuffer{q: q}
-	defer buf.close()
 	suspect := op.valid != nil && slices.ContainsFunc(args[0], func(x float64) bool { return op.valid(x) != nil })
-	plans := newPlans(q, src, op.ref, op.eval, op.width, rateCells)
-	defer plans.close()
-	var resets []int32
-	for n, r := range src.refs {
-		if err := q.ctx.Err(); err != nil {
-			return err
+	s := scan{n: len(src.refs), steps: op.eval.N, rows: scanRows(src, op.ref, op.width), weight: op.weight}
+	s.worker = func() worker {
+		return &windowWorker{
+			windowScan: op, q: q, src: src, args: args, suspect: suspect,
+			plans: newPlans(q, src, op.ref, op.eval, op.width, rateCells), buf: scanBuffer{q: q},
 		}
-		g, err := plans.of(r.group)
-		if err != nil {
-			return err
-		}
-		first, v, err := buf.read(src.groups[r.group], int(r.i), g.lo, g.hi)
-		if err != nil {
-			return err
-		}
-		in := fn.Series{V: v}
-		if op.counter {
-			resets, in.Known = fn.Survey(v, resets[:0])
-			in.Resets = resets
-		}
-		w := g.window(first, &in)
-		plans.done(r.group) // no other series takes it before this one is through
-		if w.Samples == 0 {
-			continue
-		}
-		q.samples += w.Samples * op.weight
-		if suspect {
-			op.remarkArgs(q, w, args[0])
-		}
-		if err := op.compute(q, w, in, args, col); err != nil {
-			return err
-		}
+	}
+	return s.run(q, func(n int, col []float64) error {
 		if op.counter {
 			op.remarkName(q, src.series[n].name(), col)
 		}
-		if err := out(n, col); err != nil {
-			return err
-		}
+		return out(n, col)
+	})
+}
+
+type windowWorker struct {
+	*windowScan
+	q       *query
+	src     *source
+	args    [][]float64
+	suspect bool // an argument is remarked on where it is used
+	plans   *plans
+	buf     scanBuffer
+	resets  []int32
+}
+
+func (w *windowWorker) close() {
+	w.plans.close()
+	w.buf.close()
+}
+
+func (w *windowWorker) column(n int, col []float64) (c computed, err error) {
+	r := w.src.refs[n]
+	g, err := w.plans.of(r.group, n)
+	if err != nil {
+		return c, err
 	}
-	return nil
+	first, v, err := w.buf.read(w.src.groups[r.group], int(r.i), g.lo, g.hi)
+	if err != nil {
+		return c, err
+	}
+	in := fn.Series{V: v}
+	if w.counter {
+		w.resets, in.Known = fn.Survey(v, w.resets[:0])
+		in.Resets = w.resets
+	}
+	win := g.window(first, &in)
+	if win.Samples == 0 {
+		return c, nil
+	}
+	if w.suspect {
+		c.remarks = w.argRemarks(win, w.args[0])
+	}
+	c.samples = win.Samples
+	return c, w.compute(w.q, win, in, w.args, col)
 }
 
 const batchSamples = 4 << 20 // a function looks at between two looks at the clock
@@ -136,11 +144,12 @@ func (op *windowScan) remarkName(q *query, name string, col []float64) {
 	q.annotate(annotations.NewPossibleNonCounterInfo(name, op.pos))
 }
 
-// remarkArgs remarks on the values of the first argument that are used.
-func (op *windowScan) remarkArgs(q *query, w *fn.Window, arg []float64) {
+// argRemarks returns the remarks on the values of the first argument that are used.
+func (op *windowScan) argRemarks(w *fn.Window, arg []float64) (remarks []error) {
 	for k, x := range arg {
 		if err := op.valid(x); err != nil && w.Hi[k] > w.Lo[k] {
-			q.annotate(err)
+			remarks = append(remarks, err)
 		}
 	}
+	return remarks
 }

@@ -31,7 +31,7 @@ func TestWideWindowsStopBetweenBatches(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || calls != 2 {
 		t.Errorf("error %v after %d batches", err, calls)
 	}
-	if q.used != 0 {
-		t.Errorf("%d cells are not given back", q.used)
+	if used := q.used.Load(); used != 0 {
+		t.Errorf("%d cells are not given back", used)
 	}
 }

@@ -19,8 +19,10 @@ type plans struct {
 	width int64 // milliseconds
 	cells int   // charged for each step of a plan
 
-	left []int32      // series to come, by group
+	last []int32      // series of the source, by group: its last one
 	used []*groupPlan // by group
+	live []int32      // groups in used, in no order
+	due  int          // how many are live when it is time to look for some that are done
 	free []*groupPlan
 	made int
 }
@@ -33,18 +35,16 @@ const (
 
 func newPlans(q *query, src *source, ref plan.Times, eval plan.Grid, width int64, cells int) *plans {
 	p := &plans{q: q, src: src, ref: ref, eval: eval, width: width, cells: cells}
-	p.left, p.used = make([]int32, len(src.groups)), make([]*groupPlan, len(src.groups))
-	for _, r := range src.refs {
-		p.left[r.group]++
-	}
+	p.last, p.used = src.lasts(), make([]*groupPlan, len(src.groups))
 	return p
 }
 
-// of returns the plan of a group.
-func (p *plans) of(group int32) (*groupPlan, error) {
+// of returns the plan of a group for series n of the source. Plans are asked for in order of series.
+func (p *plans) of(group int32, n int) (*groupPlan, error) {
 	if g := p.used[group]; g != nil {
 		return g, nil
 	}
+	p.reclaim(n)
 	var g *groupPlan
 	if n := len(p.free); n > 0 {
 		g, p.free = p.free[n-1], p.free[:n-1]
@@ -57,15 +57,26 @@ func (p *plans) of(group int32) (*groupPlan, error) {
 	}
 	g.begin(p.src.groups[group].Times())
 	p.used[group] = g
+	p.live = append(p.live, group)
 	return g, nil
 }
 
-// done is told of each series when its plan is no longer needed.
-func (p *plans) done(group int32) {
-	if p.left[group]--; p.left[group] == 0 {
+// reclaim frees the plans of groups that have no series from n on, if there may be many of them.
+func (p *plans) reclaim(n int) {
+	if len(p.free) > 0 || len(p.live) < p.due {
+		return
+	}
+	kept := p.live[:0]
+	for _, group := range p.live {
+		if int(p.last[group]) >= n {
+			kept = append(kept, group)
+			continue
+		}
 		p.free = append(p.free, p.used[group])
 		p.used[group] = nil
 	}
+	p.live = kept
+	p.due = 2*len(kept) + 1
 }
 
 func (p *plans) close() { p.q.release(p.made * p.ref.N * p.cells) }
