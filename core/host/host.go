@@ -123,6 +123,8 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 		Timeout:        cfg.Query.Timeout.Std(),
 		MaxSamples:     cfg.Query.MaxSamples,
 		MaxConcurrency: cfg.Query.MaxConcurrency,
+		FS:             vfs.OS{},
+		ActiveLog:      filepath.Join(dir, "queries.active"),
 		MaxMemory:      int64(cfg.Query.MaxMemory),
 		MaxSeries:      cfg.Query.MaxResultSeries,
 		MaxResultBytes: int64(cfg.Query.MaxResultSize),
@@ -261,6 +263,9 @@ func (h *Host) Close() error {
 	}
 	if h.plugins != nil {
 		errs = append(errs, h.plugins.Close())
+	}
+	if h.engine != nil {
+		errs = append(errs, h.engine.Close())
 	}
 	if h.db != nil {
 		errs = append(errs, h.db.Close())

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/promql/exec"
 )
 
@@ -41,6 +42,9 @@ type Options struct {
 
 	StartTimestamps bool // start_timestamp has a result (upstream's use-start-timestamps); samples have none, which is 0
 
+	FS        vfs.FS // where ActiveLog is
+	ActiveLog string // file that has the queries that run, so that they are known after a crash; empty is none
+
 	Logger     *slog.Logger // nil discards
 	Registerer prometheus.Registerer
 }
@@ -54,6 +58,7 @@ type Engine struct {
 	helpers *exec.Helpers
 	ledger  *ledger
 	active  registry
+	running *activeLog
 	worth   int // of exec.Options.WorthHelp, for tests
 	log     *slog.Logger
 	metrics *metrics
@@ -76,7 +81,7 @@ func New(o Options) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &Engine{
+	e := &Engine{
 		opts:    o,
 		parser:  parser.NewParser(o.Syntax),
 		queue:   newQueue(o.MaxConcurrency),
@@ -85,7 +90,14 @@ func New(o Options) *Engine {
 		log:     o.Logger,
 		metrics: newMetrics(o.Registerer, o.MaxConcurrency),
 	}
+	if o.ActiveLog != "" {
+		e.running = openActiveLog(o.FS, o.ActiveLog, o.Logger)
+	}
+	return e
 }
+
+// Close gives up the file of running queries. There must be none any more, nor any later.
+func (e *Engine) Close() error { return e.running.close() }
 
 // Parser returns the parser the engine uses.
 func (e *Engine) Parser() parser.Parser { return e.parser }

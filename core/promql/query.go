@@ -86,6 +86,8 @@ func (e *Engine) evaluate(ctx context.Context, q storage.Queryable, r request) (
 	}
 	defer leave()
 	act.runs.Store(true)
+	e.running.begin(act.Running)
+	defer e.running.end(act.ID)
 	queued := time.Since(began)
 	root, err := e.plan(r)
 	if err != nil {

@@ -20,7 +20,10 @@ func newCheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])
 			if err == nil {
-				err = rules.Check(c, promql.New(promql.Options{}).Parser())
+				var o promql.Options
+				if err = o.Enable(c.Query.EnableFeatures...); err == nil {
+					err = rules.Check(c, promql.New(o).Parser())
+				}
 			}
 			if err != nil {
 				fmt.Fprintln(cmd.ErrOrStderr(), err)
