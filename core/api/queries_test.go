@@ -79,3 +79,23 @@ func TestLimitsAnswerWithUpstreamsTypes(t *testing.T) {
 		}
 	}
 }
+
+func TestExplainStandsInTheStats(t *testing.T) {
+	engine := promql.New(promql.Options{})
+	h := handlerOf(t, Options{Engine: engine, Storage: failing{}})
+	for _, tt := range []struct{ path, want string }{
+		{"/api/v1/query?query=sum(vector(1))&explain=true", `"explain":{"operator":"once","expr":"sum(vector(1))","steps":1,"series":1,`},
+		{"/api/v1/query_range?query=sum(vector(1))&start=0&end=10&step=5&explain=true", `"children":[{"operator":"sum","expr":"sum(vector(1))","steps":1,`},
+	} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), tt.want) {
+			t.Errorf("%s: %d %s, want %s", tt.path, w.Code, w.Body, tt.want)
+		}
+		w = httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, strings.Replace(tt.path, "explain=true", "stats=true", 1), nil))
+		if body := w.Body.String(); strings.Contains(body, "explain") || !strings.Contains(body, `"stats"`) {
+			t.Errorf("not asked for: %s", body)
+		}
+	}
+}

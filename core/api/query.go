@@ -109,6 +109,7 @@ func withTimeout(c echo.Context) (ctx context.Context, cancel context.CancelFunc
 
 func queryOptions(c echo.Context) (o promql.QueryOptions, err error) {
 	o.Caller = caller(c)
+	o.Explain = explain(c)
 	if v := c.FormValue("lookback_delta"); v != "" {
 		if o.Lookback, err = parseDuration(v); err != nil {
 			return o, bad("error parsing lookback delta duration: %w", err)
@@ -116,6 +117,9 @@ func queryOptions(c echo.Context) (o promql.QueryOptions, err error) {
 	}
 	return o, nil
 }
+
+// explain tells whether the answer's stats are to have a tree of what each part of the query did: hearth's own.
+func explain(c echo.Context) bool { return c.FormValue("explain") == "true" }
 
 // respondQuery writes the envelope around a result.
 func (h *handler) respondQuery(c echo.Context, res *promql.Result, limit int) error {
@@ -130,7 +134,7 @@ func (h *handler) respondQuery(c echo.Context, res *promql.Result, limit int) er
 			fmt.Sprintf(`value %q for parameter "stats" is deprecated and will be rejected in the next major release, use "true" or "all"`, stats))
 	}
 	a := answer{value: value, warnings: warnings, infos: res.Infos}
-	if stats != "" {
+	if stats != "" || explain(c) {
 		a.stats = res.Stats
 	}
 	return writeAnswer(c.Request().Context(), c.Response(), a)

@@ -2,6 +2,8 @@ package promql
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/hearth-project/hearth/core/promql/exec"
 )
 
 // metrics is what the engine tells about itself.
@@ -63,4 +65,5 @@ type Stats struct {
 		TotalQueryableSamples int64 `json:"totalQueryableSamples"` // looked at, counted for each step that does
 		PeakSamples           int   `json:"peakSamples"`           // held at a time, 16 bytes each
 	} `json:"samples"`
+	Explain *exec.Trace `json:"explain,omitempty"` // if QueryOptions.Explain
 }

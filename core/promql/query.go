@@ -22,6 +22,7 @@ import (
 type QueryOptions struct {
 	Lookback time.Duration // 0 is the engine's
 	Caller   Caller        // shown where running queries are
+	Explain  bool          // Stats.Explain tells what each part of the query did
 	Rule     bool          // it is a rule's: others do not take its turn, nor the memory reserved for rules
 }
 
@@ -42,12 +43,13 @@ type request struct {
 	lookback   time.Duration
 	caller     Caller
 	rule       bool
+	explain    bool
 }
 
 // Instant evaluates expr at the time t on what q holds. The value has the type of the expression; a vector is in the
 // order the expression gives it, a matrix in order of labels.
 func (e *Engine) Instant(ctx context.Context, q storage.Queryable, expr string, t time.Time, o QueryOptions) (*Result, error) {
-	return e.query(ctx, q, request{expr: expr, start: t, end: t, instant: true, lookback: o.Lookback, caller: o.Caller, rule: o.Rule})
+	return e.query(ctx, q, request{expr: expr, start: t, end: t, instant: true, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain})
 }
 
 // Range evaluates expr, a vector or scalar, at start, start+step, … up to and including end. step must be at least a
@@ -56,7 +58,7 @@ func (e *Engine) Range(ctx context.Context, q storage.Queryable, expr string, st
 	if step < time.Millisecond {
 		return nil, parseError{fmt.Errorf("the step of a range query is %s: it must be at least 1ms", step)}
 	}
-	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback, caller: o.Caller, rule: o.Rule})
+	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain})
 }
 
 func (e *Engine) query(ctx context.Context, q storage.Queryable, r request) (*Result, error) {
@@ -111,6 +113,7 @@ func (e *Engine) evaluate(ctx context.Context, q storage.Queryable, r request) (
 	s.Timings.ResultSortTime = out.Sort.Seconds()
 	s.Timings.ExecTotalTime = time.Since(began).Seconds()
 	s.Timings.EvalTotalTime = s.Timings.ExecTotalTime - s.Timings.ExecQueueTime
+	s.Explain = out.Trace
 	e.metrics.observe(s)
 	return &Result{Value: out.Value, Stats: s}, out.Annos, nil
 }
@@ -148,6 +151,7 @@ func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r
 	o := exec.Options{
 		Lookback: r.lookback, SubqueryStep: e.opts.SubqueryStep, MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
 		StartTimes: e.opts.StartTimestamps, Pool: &e.pool, Helpers: e.helpers,
+		Explain: r.explain, Query: r.expr,
 		Account: act.account, Samples: &act.samples, MaxSeries: e.opts.MaxSeries, MaxResultBytes: e.opts.MaxResultBytes, WorthHelp: e.worth,
 	}
 	if o.Lookback <= 0 {

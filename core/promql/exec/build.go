@@ -14,8 +14,9 @@ type builder struct {
 	q                      *query
 	grid                   plan.Grid
 	lookback, subqueryStep int64
-	startTimes             bool  // start_timestamp has a result
-	weight                 int64 // how many steps of the query each step here stands for, in the count of samples
+	startTimes             bool   // start_timestamp has a result
+	trace                  *Trace // of what is being built; nil if nothing is traced
+	weight                 int64  // how many steps of the query each step here stands for, in the count of samples
 }
 
 // on returns a builder for another grid.
@@ -32,6 +33,18 @@ func (nothing) run(*query, sink) error        { return nil }
 
 // vector makes the operator of an expression of type vector.
 func (b builder) vector(n plan.Node) (operator, error) {
+	if b.trace == nil {
+		return b.untraced(n)
+	}
+	b, t := b.traceOf(n)
+	op, err := b.untraced(n)
+	if err != nil {
+		return nil, err
+	}
+	return t.trace(op), nil
+}
+
+func (b builder) untraced(n plan.Node) (operator, error) {
 	if b.grid.N == 0 {
 		return nothing{}, nil
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/util/annotations"
@@ -46,6 +47,11 @@ type query struct {
 	maxResultBytes int64 // likewise
 	resultBytes    int64
 
+	text    string       // of the query, for traces
+	tracing bool         // what is charged is counted
+	charged atomic.Int64 // cells, given back or not
+	began   time.Time
+
 	scans      []*selection
 	byKey      map[string]*selection
 	reads      bool // something is read from the storage, in mint..maxt
@@ -61,6 +67,7 @@ func newQuery(ctx context.Context, o Options) *query {
 	}
 	return &query{
 		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, helpers: o.Helpers, byKey: map[string]*selection{},
+		text: o.Query, tracing: o.Explain, began: time.Now(),
 		account: o.Account, samples: o.Samples, maxSeries: o.MaxSeries, maxResultBytes: o.MaxResultBytes,
 		worthHelp: cmp.Or(o.WorthHelp, worthHelp),
 		budget:    int64(min(o.MaxSamples, math.MaxInt/cellsPerSample) * cellsPerSample),
@@ -70,6 +77,9 @@ func newQuery(ctx context.Context, o Options) *query {
 
 // charge takes cells from the budget, before they are allocated.
 func (q *query) charge(cells int) error {
+	if q.tracing {
+		q.charged.Add(int64(cells))
+	}
 	used := q.used.Add(int64(cells))
 	for peak := q.peak.Load(); used > peak; peak = q.peak.Load() {
 		if q.peak.CompareAndSwap(peak, used) {

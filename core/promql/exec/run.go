@@ -27,6 +27,8 @@ type Options struct {
 	Pool           *Pool         // shared by the evaluations of an engine
 	Account        Account       // what memory is taken from besides; may be nil
 	Samples        *atomic.Int64 // where the samples read are counted as they are; may be nil
+	Explain        bool          // trace the parts of the query
+	Query          string        // its text, for the trace
 	Helpers        *Helpers      // likewise; nil evaluates on one goroutine
 	WorthHelp      int           // cells and rows from which on a scan takes helpers; 0 is a standard
 }
@@ -35,8 +37,9 @@ type Options struct {
 type Result struct {
 	Value   model.Value
 	Annos   annotations.Annotations
-	Samples int64 // read, counted for each step that looks at them
-	Peak    int   // most samples held at a time
+	Samples int64  // read, counted for each step that looks at them
+	Peak    int    // most samples held at a time
+	Trace   *Trace // if Options.Explain
 	Prepare time.Duration
 	Eval    time.Duration
 	Sort    time.Duration
@@ -59,6 +62,10 @@ func (q *query) run(n plan.Node, g plan.Grid, instant bool, from storage.Queryab
 	defer caught(&err)
 	began := time.Now()
 	b := builder{q: q, grid: g, lookback: o.Lookback.Milliseconds(), subqueryStep: o.SubqueryStep.Milliseconds(), weight: 1, startTimes: o.StartTimes}
+	if o.Explain {
+		b.trace = &Trace{}
+		defer func() { res.Trace = b.trace.root(o.Query, g.N) }()
+	}
 	eval, err := b.root(n, instant, res)
 	if err != nil {
 		return nil, err
