@@ -316,8 +316,10 @@ func wide() (memory, queryCase) {
 func TestWideWindowsAreComputedInBatches(t *testing.T) {
 	data, c := wide()
 	for _, c.expr = range []string{`rate(x_total[50m])`, `quantile_over_time(scalar(x_total) / 400, x_total[40m])`, `predict_linear(x_total[50m] offset 10s, time())`} {
-		if diff, lines, want, got := newBoth(t, false).compare(data, c); diff != "" || lines < 2000 || want+got != "" {
-			t.Errorf("%s: %d lines, %s", c.expr, lines, diff)
+		for _, both := range []both{newBoth(t, false), newBoth(t, false).helped()} {
+			if diff, lines, want, got := both.compare(data, c); diff != "" || lines < 2000 || want+got != "" {
+				t.Errorf("%s: %d lines, %s", c.expr, lines, diff)
+			}
 		}
 	}
 }

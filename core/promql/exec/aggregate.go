@@ -89,28 +89,37 @@ func quantile(a *plan.Aggregate, of operator, param scalar) operator {
 			members[g.of[i]] = append(members[g.of[i]], col)
 		}
 		m := &matrix{}
-		var buf []float64
 		for i, cols := range members {
-			if err := q.ctx.Err(); err != nil {
-				return nil, err
-			}
 			out, err := q.column(len(qs))
 			if err != nil {
 				return nil, err
 			}
-			for k := range out {
-				if buf = present(buf[:0], cols, k); len(buf) == 0 {
-					out[k] = storage.Absent
-				} else {
-					out[k] = fn.Quantile(qs[k], buf)
-				}
-			}
 			m.series = append(m.series, g.groups[i])
 			m.cols = append(m.cols, out)
+			const steps = 64 // at a time
+			err = q.share((len(qs)+steps-1)/steps, 8*len(cols)*len(qs), func(block int) error {
+				quantileSteps(qs, cols, out, block*steps, min((block+1)*steps, len(qs)))
+				return q.ctx.Err()
+			})
+			if err != nil {
+				return nil, err
+			}
 		}
 		in.release(q)
 		return m, nil
 	}}
+}
+
+// quantileSteps computes quantiles of cols at the steps from..to-1.
+func quantileSteps(qs []float64, cols [][]float64, out []float64, from, to int) {
+	buf := make([]float64, 0, len(cols))
+	for k := from; k < to; k++ {
+		if buf = present(buf[:0], cols, k); len(buf) == 0 {
+			out[k] = storage.Absent
+		} else {
+			out[k] = fn.Quantile(qs[k], buf)
+		}
+	}
 }
 
 // present appends the values that columns have at step k.

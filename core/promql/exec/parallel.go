@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"fmt"
 	"runtime/debug"
 	"sync"
 
@@ -92,6 +93,8 @@ type Panic struct {
 	Value any
 	Stack string
 }
+
+func (p *Panic) Error() string { return fmt.Sprint(p.Value) }
 
 // pipeline is a scan that several goroutines compute: batch by batch, in whatever order they are done. The caller's
 // goroutine pushes the batches in order, and computes when there is nothing to push.

@@ -109,25 +109,25 @@ func (w *windowWorker) column(n int, col []float64) (c computed, err error) {
 
 const batchSamples = 4 << 20 // a function looks at between two looks at the clock
 
-// compute computes the function, in batches of steps if the windows are wide, so that it can be stopped.
+// compute computes the function; if the windows are wide in batches of steps, so that it can be stopped and shared.
 func (op *windowScan) compute(q *query, w *fn.Window, in fn.Series, args [][]float64, col []float64) error {
 	if w.Samples <= batchSamples {
 		op.f(w, in, args, col)
 		return nil
 	}
 	size := max(1, int(int64(len(col))*batchSamples/w.Samples))
-	for a := 0; a < len(col); a += size {
+	return q.share((len(col)+size-1)/size, int(w.Samples), func(i int) error {
 		if err := q.ctx.Err(); err != nil {
 			return err
 		}
-		b := min(a+size, len(col))
+		a, b := i*size, min((i+1)*size, len(col))
 		part := make([][]float64, len(args))
-		for i, arg := range args {
-			part[i] = arg[a:b]
+		for j, arg := range args {
+			part[j] = arg[a:b]
 		}
 		op.f(w.Steps(a, b), in, part, col[a:b])
-	}
-	return nil
+		return nil
+	})
 }
 
 // remarkName warns of a function of counters that has a result on what may not be one, by its name.
