@@ -152,6 +152,9 @@ func TestQueriesShareTheirMemory(t *testing.T) {
 	if used := e.ledger.mu.used; used != 0 || len(e.ledger.mu.accounts) != 0 {
 		t.Errorf("%d bytes are held when all is over", used)
 	}
+	if _, refusals := e.ledger.now(); refusals < ended {
+		t.Errorf("%d refusals are counted, %d queries are ended", refusals, ended)
+	}
 	if err := ask(false); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}

@@ -20,6 +20,7 @@ type ledger struct {
 		accounts map[*account]bool
 		used     int64
 		rules    int64         // of used
+		refusals int
 		freed    chan struct{} // closed when an account is
 	}
 }
@@ -29,6 +30,13 @@ func newLedger(limit, reserve int64) *ledger {
 	l.mu.accounts = map[*account]bool{}
 	l.mu.freed = make(chan struct{})
 	return l
+}
+
+// now returns how many bytes are held, and how often a query was refused or ended.
+func (l *ledger) now() (used int64, refusals int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.mu.used, l.mu.refusals
 }
 
 // account is what one query holds. stop ends the query.
@@ -138,6 +146,7 @@ func (b *account) size(asks *account, need int64) int64 {
 
 // refusal is what the query of a is told.
 func (l *ledger) refusal(a *account, need, free int64) error {
+	l.mu.refusals++
 	which := "this one, the largest,"
 	if a.rule {
 		which = "this one, of a rule,"

@@ -14,7 +14,7 @@ type metrics struct {
 	seconds *prometheus.HistogramVec
 }
 
-func newMetrics(reg prometheus.Registerer, concurrency int) *metrics {
+func newMetrics(reg prometheus.Registerer, concurrency int, memory *ledger) *metrics {
 	m := &metrics{
 		queries: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "hearth_promql_queries", Help: "Queries that run or wait.",
@@ -34,8 +34,14 @@ func newMetrics(reg prometheus.Registerer, concurrency int) *metrics {
 		Name: "hearth_promql_queries_concurrent_max", Help: "Queries that may run at the same time.",
 	})
 	limit.Set(float64(concurrency))
+	held := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "hearth_promql_memory_bytes", Help: "Memory that queries hold, of max_memory.",
+	}, func() float64 { used, _ := memory.now(); return float64(used) })
+	refused := prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "hearth_promql_memory_refusals_total", Help: "Queries that were ended because all of them held max_memory.",
+	}, func() float64 { _, refused := memory.now(); return float64(refused) })
 	if reg != nil {
-		reg.MustRegister(m.queries, m.samples, m.errors, m.seconds, limit)
+		reg.MustRegister(m.queries, m.samples, m.errors, m.seconds, limit, held, refused)
 	}
 	return m
 }

@@ -88,8 +88,8 @@ func New(o Options) *Engine {
 		helpers: exec.NewHelpers(o.Threads - 1),
 		ledger:  newLedger(o.MaxMemory, o.RuleMemory),
 		log:     o.Logger,
-		metrics: newMetrics(o.Registerer, o.MaxConcurrency),
 	}
+	e.metrics = newMetrics(o.Registerer, o.MaxConcurrency, e.ledger)
 	if o.ActiveLog != "" {
 		e.running = openActiveLog(o.FS, o.ActiveLog, o.Logger)
 	}
