@@ -19,7 +19,7 @@ type ledger struct {
 		sync.Mutex
 		accounts map[*account]bool
 		used     int64
-		rules    int64         // of used
+		rules    int64 // of used
 		refusals int
 		freed    chan struct{} // closed when an account is
 	}
