@@ -35,7 +35,7 @@ type activeLine struct {
 	ID     uint64    `json:"id,omitempty"`
 	Query  string    `json:"query,omitempty"`
 	Since  time.Time `json:"since,omitzero"`
-	Caller *Caller   `json:"caller,omitempty"`
+	Caller Caller    `json:"caller,omitzero"`
 	Rule   bool      `json:"rule,omitempty"`
 	Ended  uint64    `json:"ended,omitempty"`
 }
@@ -50,7 +50,8 @@ func openActiveLog(fs vfs.FS, name string, log *slog.Logger) *activeLog {
 	l := &activeLog{fs: fs, name: name, log: log}
 	l.mu.running = map[uint64][]byte{}
 	for _, q := range l.left() {
-		log.Warn("query was running when the process ended", "query", q.Query, "since", q.Since, "rule", q.Rule, "caller", q.Caller)
+		log.Warn("query was running when the process ended", "query", q.Query, "since", q.Since, "rule", q.Rule,
+			"userAgent", q.Caller.UserAgent, "remoteAddr", q.Caller.RemoteAddr)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -91,7 +92,7 @@ func (l *activeLog) begin(r Running) {
 		return
 	}
 	text := r.Query[:min(len(r.Query), maxActiveText)]
-	line, err := json.Marshal(activeLine{ID: r.ID, Query: text, Since: r.Since, Caller: &r.Caller, Rule: r.Rule})
+	line, err := json.Marshal(activeLine{ID: r.ID, Query: text, Since: r.Since, Caller: r.Caller, Rule: r.Rule})
 	if err != nil {
 		return
 	}
