@@ -30,20 +30,9 @@ func (h *handler) query(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel, err := withTimeout(c)
-	if err != nil {
-		return err
-	}
-	defer cancel()
-	o, err := queryOptions(c)
-	if err != nil {
-		return err
-	}
-	res, err := h.Engine.Instant(ctx, h.Storage, c.FormValue("query"), at, o)
-	if err != nil {
-		return queryError(err)
-	}
-	return h.respondQuery(c, res, limit)
+	return h.evaluate(c, limit, func(ctx context.Context, o promql.QueryOptions) (*promql.Result, error) {
+		return h.Engine.Instant(ctx, h.Storage, c.FormValue("query"), at, o)
+	})
 }
 
 // queryRange serves GET and POST /api/v1/query_range.
@@ -76,6 +65,13 @@ func (h *handler) queryRange(c echo.Context) error {
 	if end.Sub(start)/step > maxPoints {
 		return bad("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")
 	}
+	return h.evaluate(c, limit, func(ctx context.Context, o promql.QueryOptions) (*promql.Result, error) {
+		return h.Engine.Range(ctx, h.Storage, c.FormValue("query"), start, end, step, o)
+	})
+}
+
+// evaluate runs a query with the timeout and the options of the request, and answers it.
+func (h *handler) evaluate(c echo.Context, limit int, run func(context.Context, promql.QueryOptions) (*promql.Result, error)) error {
 	ctx, cancel, err := withTimeout(c)
 	if err != nil {
 		return err
@@ -85,7 +81,7 @@ func (h *handler) queryRange(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	res, err := h.Engine.Range(ctx, h.Storage, c.FormValue("query"), start, end, step, o)
+	res, err := run(ctx, o)
 	if err != nil {
 		return queryError(err)
 	}

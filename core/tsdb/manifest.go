@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/hearth-project/hearth/core/internal/fields"
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
@@ -74,33 +75,20 @@ func openManifest(fsys vfs.FS, dir string) (m *manifest, damaged error, err erro
 
 // apply carries an edit out.
 func (m *manifest) apply(b []byte) bool {
-	take := func() uint64 {
-		v, k := binary.Uvarint(b)
-		if k <= 0 {
-			b = nil
-			return 0
+	r := fields.Reader{B: b}
+	m.next = max(m.next, r.Uint())
+	for n := r.Count(); n > 0 && !r.Bad; n-- {
+		if part := r.Uint(); !r.Bad {
+			m.live[part] = true
+			m.next = max(m.next, part+1)
 		}
-		b = b[k:]
-		return v
 	}
-	m.next = max(m.next, take())
-	adds := take()
-	if adds > uint64(len(b)) {
-		return false
+	for n := r.Count(); n > 0 && !r.Bad; n-- {
+		if part := r.Uint(); !r.Bad {
+			delete(m.live, part)
+		}
 	}
-	for range adds {
-		n := take()
-		m.live[n] = true
-		m.next = max(m.next, n+1)
-	}
-	removes := take()
-	if removes > uint64(len(b)) {
-		return false
-	}
-	for range removes {
-		delete(m.live, take())
-	}
-	return true
+	return !r.Bad
 }
 
 func (m *manifest) encode(add, remove []uint64) []byte {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/hearth-project/hearth/core/internal/fields"
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/tsdb/compact"
 	"github.com/hearth-project/hearth/core/tsdb/wal"
@@ -197,50 +198,28 @@ func sortedKeys(m map[string]int64) []string {
 
 // decodeTombstones decodes what encode made; the error wraps wal.ErrCorrupt.
 func decodeTombstones(b []byte) (s tombstones, err error) {
-	bad := false
-	uint := func() uint64 {
-		v, k := binary.Uvarint(b)
-		if bad = bad || k <= 0; bad {
-			return 0
-		}
-		b = b[k:]
-		return v
-	}
-	count := func() uint64 { // of things that take a byte at least
-		n := uint()
-		if bad = bad || n > uint64(len(b)); bad {
-			return 0
-		}
-		return n
-	}
-	int := func() int64 { v := uint(); return int64(v>>1) ^ -int64(v&1) }
-	str := func() string {
-		n := count()
-		s := string(b[:n])
-		b = b[n:]
-		return s
-	}
-	s.sequence = uint()
-	for n := count(); n > 0 && !bad; n-- {
-		t := tombstone{Tombstone: compact.Tombstone{Mint: int(), Maxt: int(), Ends: map[string]int64{}}}
-		for k := count(); k > 0 && !bad; k-- {
-			typ := count()
-			m, err := labels.NewMatcher(labels.MatchType(typ), str(), str())
+	r := fields.Reader{B: b}
+	s.sequence = r.Uint()
+	for n := r.Count(); n > 0 && !r.Bad; n-- {
+		t := tombstone{Tombstone: compact.Tombstone{Mint: r.Int(), Maxt: r.Int(), Ends: map[string]int64{}}}
+		for k := r.Count(); k > 0 && !r.Bad; k-- {
+			typ := r.Count()
+			m, err := labels.NewMatcher(labels.MatchType(typ), string(r.Bytes()), string(r.Bytes()))
 			if err != nil || typ > uint64(labels.MatchNotRegexp) {
 				return s, fmt.Errorf("%w: matcher of type %d: %v", wal.ErrCorrupt, typ, err)
 			}
 			t.Matchers = append(t.Matchers, m)
 		}
-		for k := count(); k > 0 && !bad; k-- {
-			t.parts = append(t.parts, uint())
+		for k := r.Count(); k > 0 && !r.Bad; k-- {
+			t.parts = append(t.parts, r.Uint())
 		}
-		for k := count(); k > 0 && !bad; k-- {
-			key := str()
-			t.Ends[key] = int()
+		for k := r.Count(); k > 0 && !r.Bad; k-- {
+			key := string(r.Bytes())
+			t.Ends[key] = r.Int()
 		}
 		s.list = append(s.list, t)
 	}
-	if bad || len(b) > 0 {
+	if r.Bad || len(r.B) > 0 {
 		return s, fmt.Errorf("%w: malformed tombstones", wal.ErrCorrupt)
 	}
 	return s, nil

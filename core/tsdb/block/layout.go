@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 
+	"github.com/hearth-project/hearth/core/internal/fields"
 	"github.com/hearth-project/hearth/core/tsdb/chunk"
 	"github.com/hearth-project/hearth/core/tsdb/index"
 )
@@ -38,27 +39,6 @@ func (r *blockRecord) append(dst []byte, at uint64, prev int64) []byte {
 	return binary.AppendUvarint(dst, r.dirLen)
 }
 
-// numbers takes uvarints off bytes; what is malformed makes it bad.
-type numbers struct {
-	b   []byte
-	bad bool
-}
-
-func (n *numbers) next() uint64 {
-	v, k := binary.Uvarint(n.b)
-	if k <= 0 {
-		n.bad, n.b = true, nil
-		return 0
-	}
-	n.b = n.b[k:]
-	return v
-}
-
-func (n *numbers) signed() int64 {
-	v := n.next()
-	return int64(v>>1) ^ -int64(v&1)
-}
-
 // records reads where the blocks of a group are.
 func (b *Block) records(g index.Group) ([]blockRecord, error) {
 	size := b.data.Len()
@@ -69,36 +49,36 @@ func (b *Block) records(g index.Group) ([]blockRecord, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := numbers{b: raw}
-	count, length := n.next(), n.next()
-	if n.bad || count == 0 || count > maxBlocks || length > size || length < count*minRecord {
+	n := fields.Reader{B: raw}
+	count, length := n.Uint(), n.Uint()
+	if n.Bad || count == 0 || count > maxBlocks || length > size || length < count*minRecord {
 		return nil, b.data.corrupt("%d blocks in %d bytes of the group at %d", count, length, g.Data)
 	}
-	if n.b, err = b.data.Slice(g.Data+uint64(len(raw)-len(n.b)), length); err != nil {
+	if n.B, err = b.data.Slice(g.Data+uint64(len(raw)-len(n.B)), length); err != nil {
 		return nil, err
 	}
 	out := make([]blockRecord, count)
 	prev := int64(0)
 	for i := range out {
 		r := &out[i]
-		rows := n.next() + 1
-		r.mint = prev + n.signed()
-		r.maxt = int64(uint64(r.mint) + n.next())
-		back, times := n.next(), n.next()
+		rows := n.Uint() + 1
+		r.mint = prev + n.Int()
+		r.maxt = int64(uint64(r.mint) + n.Uint())
+		back, times := n.Uint(), n.Uint()
 		r.start = g.Data - back
 		r.times = r.start - times
-		r.timesLen = n.next()
-		cols := n.next()
+		r.timesLen = n.Uint()
+		cols := n.Uint()
 		r.dir = r.start + cols
-		r.dirLen = n.next()
-		if n.bad || rows < 1 || rows > chunk.MaxRows || r.mint > r.maxt || i > 0 && prev >= r.mint ||
+		r.dirLen = n.Uint()
+		if n.Bad || rows < 1 || rows > chunk.MaxRows || r.mint > r.maxt || i > 0 && prev >= r.mint ||
 			back > g.Data || times > r.start || r.timesLen > times || cols > back || r.dirLen > back-cols {
 			return nil, b.data.corrupt("block %d of the group at %d", i, g.Data)
 		}
 		r.rows, prev = int(rows), r.maxt
 	}
-	if len(n.b) > 0 {
-		return nil, b.data.corrupt("%d bytes after the records of the group at %d", len(n.b), g.Data)
+	if len(n.B) > 0 {
+		return nil, b.data.corrupt("%d bytes after the records of the group at %d", len(n.B), g.Data)
 	}
 	return out, nil
 }

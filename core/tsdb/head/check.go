@@ -82,18 +82,18 @@ func (c *checker) snapshot() (segment uint64, err error) {
 	name := c.o.snapName(c.files.Snapshot)
 	ended := false
 	c.files.SnapshotBytes, err = c.records(name, c.files.Snapshot, func(typ byte, data []byte) error {
-		rd := reader{b: data}
+		rd := newReader(data)
 		switch typ {
 		case snapHeader:
-			if v := rd.uint(); v != snapVersion {
+			if v := rd.Uint(); v != snapVersion {
 				return fmt.Errorf("it has version %d, this hearth reads %d", v, snapVersion)
 			}
-			segment = rd.uint()
+			segment = rd.Uint()
 			rd.id()
-			for range min(rd.uint(), 1<<20) {
-				c.files.Tiles = append(c.files.Tiles, rd.uint())
+			for range min(rd.Uint(), 1<<20) {
+				c.files.Tiles = append(c.files.Tiles, rd.Uint())
 			}
-			if rd.bad {
+			if rd.Bad {
 				return errors.New("malformed header")
 			}
 		case snapEnd:

@@ -6,6 +6,8 @@ import (
 	"unsafe"
 
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/internal/fields"
 )
 
 // detached returns labels that share no memory with ls: senders hand over labels that lie in large buffers. With
@@ -104,52 +106,19 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, s...)
 }
 
-// reader takes fields off a record; after a malformed one bad is set and all further ones are zero.
-type reader struct {
-	b   []byte
-	bad bool
-}
+// reader takes fields off a record, label sets among them.
+type reader struct{ fields.Reader }
 
-func (r *reader) uint() uint64 {
-	v, k := binary.Uvarint(r.b)
-	if k <= 0 {
-		r.b, r.bad = nil, true
-		return 0
-	}
-	r.b = r.b[k:]
-	return v
-}
+func newReader(record []byte) reader { return reader{fields.Reader{B: record}} }
 
 // id reads a number that has 32 bits.
 func (r *reader) id() uint32 {
-	v := r.uint()
+	v := r.Uint()
 	if v > 1<<32-1 {
-		r.b, r.bad = nil, true
+		r.Fail()
 		return 0
 	}
 	return uint32(v)
-}
-
-func (r *reader) int() int64 {
-	v, k := binary.Varint(r.b)
-	if k <= 0 {
-		r.b, r.bad = nil, true
-		return 0
-	}
-	r.b = r.b[k:]
-	return v
-}
-
-// bytes reads a length and as many bytes, which stay those of the record.
-func (r *reader) bytes() []byte {
-	n := r.uint()
-	if n > uint64(len(r.b)) {
-		r.b, r.bad = nil, true
-		return nil
-	}
-	v := r.b[:n]
-	r.b = r.b[n:]
-	return v
 }
 
 // labels reads a label set in its own memory. Names must ascend.
@@ -164,16 +133,15 @@ func (r *reader) labels() labels.Labels {
 // pairs reads a label set into b, whose strings are the record's bytes.
 func (r *reader) pairs(b *labels.ScratchBuilder) bool {
 	b.Reset()
-	n := r.uint()
-	if n > uint64(len(r.b)) {
-		r.b, r.bad = nil, true
+	n := r.Count()
+	if r.Bad {
 		return false
 	}
 	last := ""
 	for i := range n {
-		name, value := view(r.bytes()), view(r.bytes())
-		if r.bad || i > 0 && name <= last {
-			r.b, r.bad = nil, true
+		name, value := view(r.Bytes()), view(r.Bytes())
+		if r.Bad || i > 0 && name <= last {
+			r.Fail()
 			return false
 		}
 		b.Add(name, value)

@@ -182,22 +182,22 @@ func (l *loader) snapshot() (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		rd := reader{b: data}
+		rd := newReader(data)
 		switch typ {
 		case snapHeader:
-			if v := rd.uint(); v != snapVersion {
+			if v := rd.Uint(); v != snapVersion {
 				return 0, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, v, snapVersion)
 			}
-			l.h.check.segment.Store(rd.uint())
+			l.h.check.segment.Store(rd.Uint())
 			l.h.w.nextGrp = rd.id()
-			files := make([]uint64, min(rd.uint(), 1<<20))
+			files := make([]uint64, min(rd.Uint(), 1<<20))
 			for i := range files {
-				files[i] = rd.uint()
+				files[i] = rd.Uint()
 			}
-			if rd.bad {
+			if rd.Bad {
 				return 0, fmt.Errorf("%s: malformed header", name)
 			}
-			if n := rd.uint(); n < 1<<28 { // those who wrote none meant none
+			if n := rd.Uint(); n < 1<<28 { // those who wrote none meant none
 				h.w.table.rehash(int(n))
 			}
 			if err := l.tileFiles(files); err != nil {
@@ -288,25 +288,25 @@ func (l *loader) tileFiles(numbers []uint64) error {
 // group makes one group of the snapshot.
 func (l *loader) group(rd *reader, sets []uint32) error {
 	h := l.h
-	id, flags, pos, low, floor := rd.id(), rd.uint(), wal.Pos(rd.uint()), rd.int(), rd.int()
+	id, flags, pos, low, floor := rd.id(), rd.Uint(), wal.Pos(rd.Uint()), rd.Int(), rd.Int()
 	common := rd.labels()
-	n := rd.uint()
-	if rd.bad || n > maxGroup || n > uint64(len(rd.b)) || h.dir.groups.get(id) != nil {
+	n := rd.Uint()
+	if rd.Bad || n > maxGroup || n > uint64(len(rd.B)) || h.dir.groups.get(id) != nil {
 		return errors.New("malformed group")
 	}
 	refs := make([]uint64, n)
 	for i := range refs {
-		refs[i] = rd.uint()
+		refs[i] = rd.Uint()
 	}
 	var open tile
-	if !rd.bad && len(rd.b) > 0 {
-		t, err := parseTile(rd.b)
+	if !rd.Bad && len(rd.B) > 0 {
+		t, err := parseTile(rd.B)
 		if err != nil || t.rows >= openRows || t.slots() > len(refs) {
 			return fmt.Errorf("open rows of group %d: %w", id, errTile)
 		}
 		open = t
 	}
-	if rd.bad {
+	if rd.Bad {
 		return errors.New("malformed group")
 	}
 	g := h.addGroup(id, common)
@@ -403,11 +403,11 @@ func (l *loader) record(r wal.Record) error {
 		h.dir.groups.all(func(_ uint32, g *group) { g.base.segment = 0 })
 	}
 	l.segment = r.Pos.Segment()
-	rd := reader{b: r.Data}
+	rd := newReader(r.Data)
 	switch r.Type {
 	case recGroup:
-		id, common, flags := rd.id(), rd.labels(), rd.uint()
-		if !rd.bad && h.dir.groups.get(id) == nil {
+		id, common, flags := rd.id(), rd.labels(), rd.Uint()
+		if !rd.Bad && h.dir.groups.get(id) == nil {
 			g := h.addGroup(id, common)
 			g.pos, g.byTarget = r.Pos, flags&groupByTarget != 0
 		}
@@ -416,7 +416,7 @@ func (l *loader) record(r wal.Record) error {
 		rd.pairs(&l.pairs)
 		g := h.dir.groups.get(id)
 		switch {
-		case rd.bad || slot >= maxGroup:
+		case rd.Bad || slot >= maxGroup:
 		case g == nil:
 			l.damaged(fmt.Errorf("series %d of group %d: the record of the group is lost", slot, id))
 			h.w.nextGrp = max(h.w.nextGrp, id+1)
@@ -428,7 +428,7 @@ func (l *loader) record(r wal.Record) error {
 		}
 	case recMove:
 		from, slot, to := rd.id(), rd.id(), rd.id()
-		if rd.bad || h.dir.groups.get(to) != nil {
+		if rd.Bad || h.dir.groups.get(to) != nil {
 			return nil
 		}
 		g := h.dir.groups.get(from)

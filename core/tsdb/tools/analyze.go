@@ -13,8 +13,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/storage"
 	"github.com/hearth-project/hearth/core/tsdb/block"
-	"github.com/hearth-project/hearth/core/tsdb/head"
 )
 
 // ended is how much older than the newest sample of all the last one of a series is that has ended.
@@ -177,24 +177,14 @@ func (a *analyzer) head(ctx context.Context, fsys vfs.FS) error {
 		return nil
 	}
 	r := Range{Name: "head", MinTime: h.MinTime(), MaxTime: h.MaxTime()}
-	lease := head.NewLease()
-	defer lease.Close()
-	lists, err := h.Select(ctx, lease, math.MinInt64, math.MaxInt64)
+	err = eachHeadSeries(ctx, h, func(c storage.Columns, i int, ts []int64, _ []float64) error {
+		if len(ts) > 0 {
+			a.add(&r, c.Labels(i), block.Size{Samples: int64(len(ts)), First: ts[0], Last: ts[len(ts)-1]})
+		}
+		return nil
+	})
 	if err != nil {
 		return err
-	}
-	for _, cs := range lists {
-		for _, c := range cs {
-			err := eachSeries(c, func(i int, ts []int64, _ []float64) error {
-				if len(ts) > 0 {
-					a.add(&r, c.Labels(i), block.Size{Samples: int64(len(ts)), First: ts[0], Last: ts[len(ts)-1]})
-				}
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
 	}
 	a.out.Ranges = append(a.out.Ranges, r)
 	return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"math"
 	"slices"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
@@ -134,48 +133,8 @@ func (l *Listing) listHead(ctx context.Context, fsys vfs.FS, load bool) error {
 	}
 	s := h.Stats()
 	l.Head.Loaded, l.Head.Series, l.Head.MinTime, l.Head.MaxTime = true, s.Series, s.MinTime, s.MaxTime
-	lease := head.NewLease()
-	defer lease.Close()
-	lists, err := h.Select(ctx, lease, math.MinInt64, math.MaxInt64)
-	if err != nil {
-		return err
-	}
-	for _, cs := range lists {
-		for _, c := range cs {
-			err := eachSeries(c, func(_ int, _ []int64, vals []float64) error {
-				l.Head.Samples += int64(len(vals))
-				return nil
-			})
-			if err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// eachSeries calls f with the samples of each series of c; the slices are reused.
-func eachSeries(c storage.Columns, f func(i int, ts []int64, vals []float64) error) error {
-	var vals []float64
-	var ts []int64
-	for i := range c.Len() {
-		lo, hi := c.Rows(i)
-		var err error
-		if vals, err = c.Values(i, lo, hi, vals); err != nil {
-			return err
-		}
-		ts = ts[:0]
-		n := 0
-		for r, v := range vals {
-			if !storage.IsAbsent(v) {
-				ts = append(ts, c.Times()[lo+r])
-				vals[n] = v
-				n++
-			}
-		}
-		if err := f(i, ts, vals[:n]); err != nil {
-			return err
-		}
-	}
-	return nil
+	return eachHeadSeries(ctx, h, func(_ storage.Columns, _ int, _ []int64, vals []float64) error {
+		l.Head.Samples += int64(len(vals))
+		return nil
+	})
 }
