@@ -6,6 +6,7 @@ package model
 import (
 	"math"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 )
@@ -48,10 +49,27 @@ type VectorSample struct {
 // Vector is an instant vector: one sample a series, all at the evaluation time unless the query says otherwise.
 type Vector []VectorSample
 
-// Series is one row of a matrix: samples in order of T.
+// Histogram is one native histogram sample of a series: H with integer counts, or FH with float ones. Who gets one
+// must not change what it points to.
+type Histogram struct {
+	T  int64 // Unix milliseconds
+	H  *histogram.Histogram
+	FH *histogram.FloatHistogram
+}
+
+// Float returns the sample with float counts; it is a copy if the counts are integers.
+func (h Histogram) Float() *histogram.FloatHistogram {
+	if h.H != nil {
+		return h.H.ToFloat(nil)
+	}
+	return h.FH
+}
+
+// Series is one row of a matrix: samples of each kind in order of T. At one time there is a sample of one kind.
 type Series struct {
-	Labels  labels.Labels
-	Samples []Sample
+	Labels     labels.Labels
+	Samples    []Sample
+	Histograms []Histogram
 }
 
 // Matrix is a range vector, or the result of a range query; sorted by labels.
