@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/promql/callout"
 	"github.com/hearth-project/hearth/core/promql/exec"
 )
 
@@ -52,7 +53,7 @@ type Options struct {
 // Engine evaluates queries. Safe for concurrent use; the zero value is not ready, use New.
 type Engine struct {
 	opts    Options
-	parser  parser.Parser
+	parser  *language
 	queue   *queue
 	pool    exec.Pool
 	helpers *exec.Helpers
@@ -83,7 +84,7 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{
 		opts:    o,
-		parser:  parser.NewParser(o.Syntax),
+		parser:  newLanguage(o.Syntax),
 		queue:   newQueue(o.MaxConcurrency),
 		helpers: exec.NewHelpers(o.Threads - 1),
 		ledger:  newLedger(o.MaxMemory, o.RuleMemory),
@@ -101,6 +102,10 @@ func (e *Engine) Close() error { return e.running.close() }
 
 // Parser returns the parser the engine uses.
 func (e *Engine) Parser() parser.Parser { return e.parser }
+
+// SetFunctions makes fs what queries can call besides PromQL's own functions, from the next query on. Functions that
+// can't be called so, for their name or their arguments, are left out and described in the error.
+func (e *Engine) SetFunctions(fs []callout.Function) error { return e.parser.set(fs) }
 
 func orDefault[T int | int64 | time.Duration](v, standard T) T {
 	if v <= 0 {

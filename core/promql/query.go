@@ -123,7 +123,7 @@ func (e *Engine) plan(r request) (plan.Node, error) {
 	if err := e.checkText(r.expr); err != nil {
 		return nil, err
 	}
-	expr, err := e.parser.ParseExpr(r.expr)
+	expr, outs, err := e.parser.parse(r.expr)
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +133,7 @@ func (e *Engine) plan(r request) (plan.Node, error) {
 	if t := expr.Type(); !r.instant && t != parser.ValueTypeVector && t != parser.ValueTypeScalar {
 		return nil, fmt.Errorf("invalid expression type %q for range query, must be Scalar or instant Vector", parser.DocumentedType(t))
 	}
-	return plan.Build(expr, r.start, r.end, r.step)
+	return plan.Build(expr, r.start, r.end, r.step, outs)
 }
 
 // run evaluates a plan. A panic is a bug: it is logged with its stack and fails this query only.

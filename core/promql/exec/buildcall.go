@@ -13,6 +13,9 @@ import (
 )
 
 func (b builder) call(n *plan.Call) (operator, error) {
+	if n.Out != nil {
+		return b.callout(n)
+	}
 	for i, arg := range n.Args {
 		if r, ok := arg.(*plan.Range); ok {
 			return b.overRange(n, r, i)

@@ -8,6 +8,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/timestamp"
 	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/hearth-project/hearth/core/promql/callout"
 )
 
 // stepDependent names the functions whose result may change from step to step although their arguments do not: they
@@ -22,6 +24,7 @@ var stepDependent = map[string]bool{
 type builder struct {
 	start, end time.Time
 	step       time.Duration
+	outs       callout.Table
 	plain      bool // within the parameter of an aggregation, where upstream resolves no @ start() and marks nothing invariant
 }
 
@@ -32,10 +35,10 @@ type part struct {
 	invariant, wrap bool
 }
 
-// Build makes the plan of e for a query from start to end; step is 0 for an instant query. The errors are about the
-// query's text: a duration that is out of bounds, a modifier the engine does not have.
-func Build(e parser.Expr, start, end time.Time, step time.Duration) (Node, error) {
-	b := &builder{start: start, end: end, step: step}
+// Build makes the plan of e for a query from start to end; step is 0 for an instant query. Functions in outs are called
+// out to. The errors are about the query's text: a duration that is out of bounds, a modifier the engine does not have.
+func Build(e parser.Expr, start, end time.Time, step time.Duration, outs callout.Table) (Node, error) {
+	b := &builder{start: start, end: end, step: step, outs: outs}
 	p, err := b.build(e)
 	if err != nil {
 		return nil, err
@@ -224,9 +227,9 @@ func (b *builder) call(x expr, n *parser.Call) (part, error) {
 	case "info":
 		return b.info(x, n)
 	}
-	out := &Call{expr: x, Func: n.Func.Name, Args: make([]Node, len(n.Args))}
+	out := &Call{expr: x, Func: n.Func.Name, Args: make([]Node, len(n.Args)), Out: b.outs[n.Func.Name]}
 	parts := make([]part, len(n.Args))
-	fixed := !stepDependent[n.Func.Name]
+	fixed := !stepDependent[n.Func.Name] && out.Out == nil // which may look at the time
 	for i, arg := range n.Args {
 		var err error
 		if parts[i], err = b.build(unparen(arg)); err != nil {

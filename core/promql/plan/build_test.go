@@ -49,7 +49,7 @@ func TestPlans(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			n, err := Build(e, testStart, testEnd, 15*time.Second)
+			n, err := Build(e, testStart, testEnd, 15*time.Second, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -129,7 +129,7 @@ func TestWhatCanNotBePlanned(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := Build(e, testStart, testEnd, time.Minute); err == nil || err.Error() != tt.want {
+			if _, err := Build(e, testStart, testEnd, time.Minute, nil); err == nil || err.Error() != tt.want {
 				t.Errorf("plan of %s: error %v, want %s", tt.expr, err, tt.want)
 			}
 		})

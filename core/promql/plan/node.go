@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/promql/parser/posrange"
+
+	"github.com/hearth-project/hearth/core/promql/callout"
 )
 
 // NameLabel is the label that holds the name of the metric.
@@ -119,7 +121,8 @@ type Call struct {
 	expr
 	Func   string
 	Args   []Node
-	Absent labels.Labels // for absent and absent_over_time: the labels of the result
+	Absent labels.Labels     // for absent and absent_over_time: the labels of the result
+	Out    *callout.Function // if the function is not the engine's own
 }
 
 // Info is info(v, selector): v with labels of the info series that have the same identifying labels.

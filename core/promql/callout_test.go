@@ -1,0 +1,226 @@
+package promql
+
+import (
+	"context"
+	"errors"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/promql/parser"
+
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/promql/callout"
+	"github.com/hearth-project/hearth/core/storage"
+)
+
+// twins are functions that are called out to and do what functions of the engine's own do.
+var twins = []callout.Function{
+	{
+		Name: "twin_clamp", Owner: "twins", Args: []parser.ValueType{"vector", "scalar", "scalar"},
+		Call: func(_ context.Context, b *callout.Batch, out []float64) error {
+			for i, x := range b.Values {
+				lo, hi := b.Args[0].Values[i%b.Steps], b.Args[1].Values[i%b.Steps]
+				if !storage.IsAbsent(x) && !(hi < lo) {
+					out[i] = math.Max(lo, math.Min(hi, x))
+				}
+			}
+			return nil
+		},
+	},
+	{
+		Name: "twin_max_over_time", Owner: "twins", Args: []parser.ValueType{"matrix"},
+		Call: func(_ context.Context, b *callout.Batch, out []float64) error {
+			for i, s := range b.Samples {
+				for k := range b.Steps {
+					end := b.Start + int64(k)*b.Step
+					for j, t := range s.T {
+						if t <= end-b.Width || t > end {
+							continue
+						}
+						if at := &out[i*b.Steps+k]; storage.IsAbsent(*at) || s.V[j] > *at || math.IsNaN(*at) {
+							*at = s.V[j]
+						}
+					}
+				}
+			}
+			return nil
+		},
+	},
+}
+
+// TestFunctionsThatAreCalledOutToEqualTheEnginesOwn runs random queries with functions of the engine and with twins of
+// them that are called out to.
+func TestFunctionsThatAreCalledOutToEqualTheEnginesOwn(t *testing.T) {
+	full := 0
+	for seed := range uint64(60) {
+		r := rand.New(rand.NewPCG(seed, 7))
+		data := randomData(r)
+		both := newBoth(t, r.IntN(4) == 0)
+		if seed%2 == 0 {
+			both = both.helped()
+		}
+		if err := both.ours.SetFunctions(twins); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			c := randomCase(r)
+			q := randomQuery{Rand: r}
+			switch r.IntN(3) {
+			case 0:
+				c.expr = "max_over_time(" + q.rangeVector(2, false) + ")"
+			case 1:
+				c.expr = "clamp(" + q.vector(2, false) + ", -10, scalar(" + q.vector(1, false) + "))"
+			default:
+				c.expr = "sum by (job) (clamp(max_over_time(" + q.rangeVector(1, true) + "), time() - 1.7e9, 1e6))"
+			}
+			want := both.runOurs(data, c)
+			c.expr = strings.NewReplacer("max_over_time(", "twin_max_over_time(", "clamp(", "twin_clamp(").Replace(c.expr)
+			got := both.runOurs(data, c)
+			if want.err != "" || got.err != "" {
+				continue // of limits and matching: a call of another function is another place
+			}
+			if !slices.Equal(got.lines, want.lines) || got.samples != want.samples {
+				t.Errorf("seed %d: %s\n%d samples %q\nwant %d %q", seed, c, got.samples, got.lines, want.samples, want.lines)
+			}
+			if len(got.lines) > 0 {
+				full++
+			}
+		}
+	}
+	if full < 300 {
+		t.Errorf("only %d queries have a result", full)
+	}
+}
+
+func TestABatchHasManySeriesAndABound(t *testing.T) {
+	e := New(Options{})
+	var calls, most, cells int
+	err := e.SetFunctions([]callout.Function{{
+		Name: "same", Owner: "p", Args: []parser.ValueType{"vector", "string"}, Variadic: 1,
+		Call: func(_ context.Context, b *callout.Batch, out []float64) error {
+			calls++
+			most, cells = max(most, len(b.Values)), cells+len(b.Values)
+			if b.Args[0].Text != "word" || b.Series*b.Steps != len(b.Values) || len(out) != len(b.Values) {
+				return errors.New("not what was asked")
+			}
+			copy(out, b.Values)
+			return nil
+		},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const series, steps = 2000, 201
+	res, err := e.Range(t.Context(), steadyData(series), `count(same(up, "word") == up)`, now, now.Add((steps-1)*time.Second), time.Second, QueryOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, ok := res.Value.(model.Matrix); !ok || len(m) != 1 || len(m[0].Samples) != steps || m[0].Samples[0].V != series {
+		t.Errorf("%v", res.Value)
+	}
+	if least := (cells + callout.MaxCells - 1) / callout.MaxCells; calls < least || calls > least+1 || most > callout.MaxCells {
+		t.Errorf("%d cells in %d calls, the largest of %d", cells, calls, most)
+	}
+	if cells != series*steps {
+		t.Errorf("%d cells, want %d", cells, series*steps)
+	}
+}
+
+func TestAFunctionThatFailsIsNamed(t *testing.T) {
+	e := New(Options{})
+	broken := errors.New("out of fuel")
+	err := e.SetFunctions([]callout.Function{{
+		Name: "acme_forecast", Owner: "acme/forecast", Args: []parser.ValueType{"matrix"},
+		Call: func(context.Context, *callout.Batch, []float64) error { return broken },
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = e.Instant(t.Context(), steadyData(2), `acme_forecast(up[1m])`, now, QueryOptions{})
+	if want := "function acme_forecast of acme/forecast: out of fuel"; !errors.Is(err, broken) || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	for expr, want := range map[string]string{
+		`acme_forecast(up)`:                 "expected type range vector in call to function \"acme_forecast\", got instant vector",
+		`acme_forecast(up[1m], 1)`:          "expected 1 argument(s) in call to \"acme_forecast\", got 2",
+		`acme_other(up)`:                    "unknown function with name \"acme_other\"",
+		`acme_forecast(up[1m] anchored)`:    "anchored",
+		`acme_forecast(max(up)[1m:1s] @ 0)`: "",
+	} {
+		_, err := e.Instant(t.Context(), steadyData(2), expr, now, QueryOptions{})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", expr, err, want)
+		}
+	}
+}
+
+func TestFunctionsThatCantBeCalledAreRefused(t *testing.T) {
+	none := func(context.Context, *callout.Batch, []float64) error { return nil }
+	for _, tt := range []struct {
+		name     string
+		args     string
+		variadic int
+		want     string
+	}{
+		{"rate", "matrix", 0, "PromQL has that name itself"},
+		{"sum", "vector", 0, "PromQL has that name itself"},
+		{"Inf", "vector", 0, "PromQL has that name itself"},
+		{"acme.rate", "matrix", 0, "a name has letters, digits and underscores, and begins with no digit"},
+		{"", "matrix", 0, "a name has letters, digits and underscores, and begins with no digit"},
+		{"f", "scalar", 0, "no argument is a vector or a matrix"},
+		{"f", "vector vector", 0, "arguments other than the one vector or matrix must be scalars or strings"},
+		{"f", "scalar vector", 1, "the vector or matrix may be left out or repeated: put it first"},
+		{"f", "vector", -1, "the vector or matrix may be left out or repeated: put it first"},
+		{"f", "vector scalar", 3, "variadic is 3, with 2 arguments"},
+	} {
+		f := callout.Function{Name: tt.name, Owner: "p", Variadic: tt.variadic, Call: none}
+		for _, a := range strings.Fields(tt.args) {
+			f.Args = append(f.Args, parser.ValueType(a))
+		}
+		e := New(Options{})
+		good := callout.Function{Name: "good", Owner: "q", Args: []parser.ValueType{"vector", "scalar"}, Variadic: -1, Call: none}
+		err := e.SetFunctions([]callout.Function{f, good, good})
+		if want := `function "` + tt.name + `" of p: ` + tt.want + "\n" + `function "good" of q: q has a function of that name, too`; err == nil || err.Error() != want {
+			t.Errorf("%s(%s): %v, want %s", tt.name, tt.args, err, want)
+		}
+		if _, err := e.Parser().ParseExpr("good(up, 1, 2, 3)"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestEnginesKnowTheirOwnFunctionsOnly(t *testing.T) {
+	plain, a, b := New(Options{}), New(Options{}), New(Options{})
+	for e, name := range map[*Engine]string{a: "only_a", b: "only_b"} {
+		f := twins[1]
+		f.Name = name
+		if err := e.SetFunctions([]callout.Function{f}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var wg sync.WaitGroup
+	for e, knows := range map[*Engine]string{plain: "", a: "only_a", b: "only_b"} {
+		wg.Go(func() {
+			for range 100 {
+				for _, name := range []string{"only_a", "only_b", "rate"} {
+					_, err := e.Parser().ParseExpr(name + "(up[1m])")
+					if (err == nil) != (name == knows || name == "rate") {
+						t.Errorf("an engine that knows %q parses %s: %v", knows, name, err)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if err := a.SetFunctions(nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Parser().ParseExpr("only_a(up[1m])"); err == nil {
+		t.Error("a function is known although it is gone")
+	}
+}
