@@ -323,3 +323,29 @@ func TestWideWindowsAreComputedInBatches(t *testing.T) {
 		}
 	}
 }
+
+// long is a query of a series so long that it is computed some steps at a time. Some samples are missing.
+func long() (memory, queryCase) {
+	s := model.Series{Labels: labels.FromStrings("__name__", "x_total")}
+	for k := range int64(600_000) {
+		if k%100 < 97 && (k < 200_000 || k > 450_000) {
+			s.Samples = append(s.Samples, model.Sample{T: dataStart + k*1000, V: float64(k%1009) / 3})
+		}
+	}
+	at := time.UnixMilli(dataStart)
+	return memory{newColumns([]model.Series{s})}, queryCase{"", at, at.Add(600_000 * time.Second), 1711 * time.Second, 0}
+}
+
+func TestLongSeriesAreComputedSomeStepsAtATime(t *testing.T) {
+	data, c := long()
+	for _, c.expr = range []string{
+		`rate(x_total[5m])`, `quantile_over_time(scalar(x_total) / 400, x_total[10m])`, `predict_linear(x_total[5m] offset 10s, time())`,
+		`increase(x_total[1m] anchored)`, `max_over_time(x_total[20h])`,
+	} {
+		for _, both := range []both{newBoth(t, false), newBoth(t, false).helped()} {
+			if diff, lines, want, got := both.compare(data, c); diff != "" || lines < 200 || want+got != "" {
+				t.Errorf("%s: %d lines, %s", c.expr, lines, diff)
+			}
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // windowScan is a function of a range vector.
@@ -81,12 +82,20 @@ func (w *windowWorker) close() {
 	w.buf.close()
 }
 
-func (w *windowWorker) column(n int, col []float64) (c computed, err error) {
+func (w *windowWorker) column(n int, col []float64) (computed, error) {
 	r := w.src.refs[n]
 	g, err := w.plans.of(r.group, n)
 	if err != nil {
-		return c, err
+		return computed{}, err
 	}
+	if size := w.stretch(g.hi - g.lo); size < len(col) {
+		return w.byStretches(g, r, size, col)
+	}
+	return w.windows(g, r, w.args, col)
+}
+
+// windows computes the steps of the plan g for series r.
+func (w *windowWorker) windows(g *groupPlan, r ref, args [][]float64, col []float64) (c computed, err error) {
 	first, v, err := w.buf.read(w.src.groups[r.group], int(r.i), g.lo, g.hi)
 	if err != nil {
 		return c, err
@@ -101,10 +110,44 @@ func (w *windowWorker) column(n int, col []float64) (c computed, err error) {
 		return c, nil
 	}
 	if w.suspect {
-		c.remarks = w.argRemarks(win, w.args[0])
+		c.remarks = w.argRemarks(win, args[0])
 	}
 	c.samples = win.Samples
-	return c, w.compute(w.q, win, in, w.args, col)
+	return c, w.compute(w.q, win, in, args, col)
+}
+
+// stretchRows is about how many rows are decoded at a time, 2 MiB.
+const stretchRows = 256 << 10
+
+// stretch returns how many steps of a series of so many rows are to be computed at a time. It is all of them if
+// windows are so wide that they would overlap much, with rows that are decoded for each.
+func (op *windowScan) stretch(rows int) int {
+	parts := (rows + stretchRows - 1) / stretchRows
+	if parts < 2 || op.ref.Step*int64(op.ref.N) < 8*int64(parts)*op.width {
+		return op.ref.N
+	}
+	return (op.ref.N + parts - 1) / parts
+}
+
+// byStretches computes a series of very many rows some steps at a time, so that not all rows are in memory together.
+func (w *windowWorker) byStretches(g *groupPlan, r ref, size int, col []float64) (c computed, err error) {
+	args := make([][]float64, len(w.args))
+	for a := 0; a < len(col); a += size {
+		b := min(a+size, len(col))
+		for i, arg := range w.args {
+			args[i] = arg[a:b]
+		}
+		part, err := w.windows(g.steps(a, b), r, args, col[a:b])
+		if err != nil {
+			return c, err
+		}
+		if part.samples == 0 {
+			fill(col[a:b], storage.Absent)
+		}
+		c.samples += part.samples
+		c.remarks = append(c.remarks, part.remarks...)
+	}
+	return c, nil
 }
 
 const batchSamples = 4 << 20 // a function looks at between two looks at the clock

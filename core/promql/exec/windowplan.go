@@ -118,6 +118,17 @@ func (g *groupPlan) begin(times []int64) {
 	g.dense.made, g.sparse.made = false, false
 }
 
+// steps returns the plan of the steps a..b-1 of g.
+func (g *groupPlan) steps(a, b int) *groupPlan {
+	part := &plans{q: g.q, ref: g.ref, eval: g.eval, width: g.width}
+	part.ref.Base, part.ref.N = g.ref.At(a), b-a
+	part.eval.Start, part.eval.N = g.eval.At(a), b-a
+	of := &groupPlan{plans: part}
+	lo, hi := fn.Span(g.times, part.ref, part.width)
+	of.lo, of.hi, of.times = g.lo+lo, g.lo+hi, g.times[lo:hi]
+	return of
+}
+
 // full returns the plan for series that have samples wherever the group has rows.
 func (g *groupPlan) full() *fn.Window {
 	if g.dense.made {
