@@ -44,6 +44,7 @@ type Value interface{ Type() ValueType }
 type VectorSample struct {
 	Labels labels.Labels
 	Sample
+	H *histogram.FloatHistogram // if it is not a float; nobody changes it
 }
 
 // Vector is an instant vector: one sample a series, all at the evaluation time unless the query says otherwise.

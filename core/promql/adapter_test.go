@@ -2,7 +2,6 @@ package promql
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -68,7 +67,7 @@ func upstreamValue(v model.Value) parser.Value {
 	case model.Vector:
 		out := make(upstream.Vector, len(v))
 		for i, s := range v {
-			out[i] = upstream.Sample{Metric: s.Labels, T: s.T, F: s.V}
+			out[i] = upstream.Sample{Metric: s.Labels, T: s.T, F: s.V, H: s.H}
 		}
 		return out
 	case model.Matrix:
@@ -77,6 +76,9 @@ func upstreamValue(v model.Value) parser.Value {
 			out[i].Metric = s.Labels
 			for _, p := range s.Samples {
 				out[i].Floats = append(out[i].Floats, upstream.FPoint{T: p.T, F: p.V})
+			}
+			for _, p := range s.Histograms {
+				out[i].Histograms = append(out[i].Histograms, upstream.HPoint{T: p.T, H: p.Float()})
 			}
 		}
 		return out
@@ -109,84 +111,37 @@ func (c columnQuerier) LabelValues(ctx context.Context, name string, ms ...*labe
 
 func (c columnQuerier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) ([]storage.Columns, error) {
 	const groups = 3
-	var in [groups][]model.Series
+	var in [groups][]storedSeries
 	set := c.q.Select(ctx, true, &upstorage.SelectHints{Start: mint, End: maxt}, ms...)
 	for set.Next() {
-		s := model.Series{Labels: set.At().Labels()}
+		s := storedSeries{labels: set.At().Labels()}
 		it := set.At().Iterator(nil)
 		for typ := it.Next(); typ != chunkenc.ValNone; typ = it.Next() {
-			if typ != chunkenc.ValFloat {
-				continue
+			p := storedSample{t: it.AtT(), v: storage.Absent, st: it.AtST()}
+			if typ == chunkenc.ValFloat {
+				_, p.v = it.At()
+			} else if _, p.h = it.AtFloatHistogram(nil); model.IsStale(p.h.Sum) {
+				p.v, p.h = model.Stale, nil
+			} else {
+				p.integer = typ == chunkenc.ValHistogram
 			}
-			if t, v := it.At(); t >= mint && t <= maxt {
-				s.Samples = append(s.Samples, model.Sample{T: t, V: v})
+			if p.t >= mint && p.t <= maxt {
+				s.samples = append(s.samples, p)
 			}
 		}
 		if it.Err() != nil {
 			return nil, it.Err()
 		}
-		if len(s.Samples) > 0 {
-			g := s.Labels.Hash() % groups
+		if len(s.samples) > 0 {
+			g := s.labels.Hash() % groups
 			in[g] = append(in[g], s)
 		}
 	}
 	var out []storage.Columns
 	for _, ss := range in {
 		if len(ss) > 0 {
-			out = append(out, newColumns(ss))
+			out = append(out, newColumns(ss).selected())
 		}
 	}
 	return out, set.Err()
-}
-
-// columns is a group held in memory.
-type columns struct {
-	labels []labels.Labels
-	times  []int64
-	values [][]float64
-}
-
-// newColumns makes a group of series in order of labels; its rows are all times any of them has.
-func newColumns(ss []model.Series) *columns {
-	c := &columns{}
-	for _, s := range ss {
-		for _, p := range s.Samples {
-			c.times = append(c.times, p.T)
-		}
-	}
-	slices.Sort(c.times)
-	c.times = slices.Compact(c.times)
-	for _, s := range ss {
-		col := make([]float64, len(c.times))
-		for i := range col {
-			col[i] = storage.Absent
-		}
-		for _, p := range s.Samples {
-			i, _ := slices.BinarySearch(c.times, p.T)
-			col[i] = p.V
-		}
-		c.labels = append(c.labels, s.Labels)
-		c.values = append(c.values, col)
-	}
-	return c
-}
-
-func (c *columns) Common() labels.Labels      { return labels.EmptyLabels() }
-func (c *columns) Len() int                   { return len(c.labels) }
-func (c *columns) Labels(i int) labels.Labels { return c.labels[i] }
-func (c *columns) Times() []int64             { return c.times }
-
-func (c *columns) Rows(i int) (lo, hi int) {
-	hi = len(c.times)
-	for lo < hi && storage.IsAbsent(c.values[i][lo]) {
-		lo++
-	}
-	for hi > lo && storage.IsAbsent(c.values[i][hi-1]) {
-		hi--
-	}
-	return lo, hi
-}
-
-func (c *columns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
-	return append(dst[:0], c.values[i][lo:hi]...), nil
 }

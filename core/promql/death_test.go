@@ -23,7 +23,7 @@ func crowd(n int) memory {
 			ss[i].Samples = append(ss[i].Samples, model.Sample{T: dataStart + k*15_000, V: float64(k)})
 		}
 	}
-	return memory{newColumns(ss)}
+	return memory{floatColumns(ss)}
 }
 
 // TestQueriesOfDeath sends what would take a server down, while another query must go on answering.

@@ -30,7 +30,7 @@ func steadyData(n int) memory {
 		}
 		ss = append(ss, s)
 	}
-	return memory{newColumns(ss)}
+	return memory{floatColumns(ss)}
 }
 
 var now = time.UnixMilli(dataStart + 600_000)
@@ -310,7 +310,7 @@ func wide() (memory, queryCase) {
 		s.Samples = append(s.Samples, model.Sample{T: dataStart + k*1000, V: float64(k%1000) / 3})
 	}
 	at := time.UnixMilli(dataStart)
-	return memory{newColumns([]model.Series{s})}, queryCase{"", at, at.Add(3000 * time.Second), time.Second, 0}
+	return memory{floatColumns([]model.Series{s})}, queryCase{"", at, at.Add(3000 * time.Second), time.Second, 0}
 }
 
 func TestWideWindowsAreComputedInBatches(t *testing.T) {
@@ -333,7 +333,7 @@ func long() (memory, queryCase) {
 		}
 	}
 	at := time.UnixMilli(dataStart)
-	return memory{newColumns([]model.Series{s})}, queryCase{"", at, at.Add(600_000 * time.Second), 1711 * time.Second, 0}
+	return memory{floatColumns([]model.Series{s})}, queryCase{"", at, at.Add(600_000 * time.Second), 1711 * time.Second, 0}
 }
 
 func TestLongSeriesAreComputedSomeStepsAtATime(t *testing.T) {

@@ -71,7 +71,7 @@ func randomData(r *rand.Rand) memory {
 		ss = slices.CompactFunc(ss, func(a, b model.Series) bool { return labels.Equal(a.Labels, b.Labels) })
 		ss = slices.DeleteFunc(ss, func(s model.Series) bool { return len(s.Samples) == 0 })
 		if len(ss) > 0 {
-			m = append(m, newColumns(ss))
+			m = append(m, floatColumns(ss))
 		}
 	}
 	return m

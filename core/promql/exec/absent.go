@@ -17,9 +17,9 @@ func absent(of operator, ls labels.Labels, n int) operator {
 			return nil, err
 		}
 		fill(col, 1)
-		err = of.run(q, func(_ int, in []float64) error {
-			for k, x := range in {
-				if !storage.IsAbsent(x) {
+		err = of.run(q, func(_ int, in column) error {
+			for k := range in.v {
+				if in.has(k) {
 					col[k] = storage.Absent
 				}
 			}
@@ -28,6 +28,6 @@ func absent(of operator, ls labels.Labels, n int) operator {
 		if err != nil || empty(col) {
 			return &matrix{}, err
 		}
-		return &matrix{series: []series{{labels: ls}}, cols: [][]float64{col}}, nil
+		return &matrix{series: []series{{labels: ls}}, cols: []column{{v: col}}}, nil
 	}}
 }

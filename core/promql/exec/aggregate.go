@@ -11,57 +11,6 @@ import (
 	"github.com/hearth-project/hearth/core/storage"
 )
 
-// fold aggregates by sum, avg, min, max, count, group, stddev or stdvar: each column goes into its group as it comes,
-// and nothing of a series is kept.
-func fold(a *plan.Aggregate, of operator, n int) operator {
-	return &held{compute: func(q *query) (*matrix, error) {
-		ss, err := of.open(q)
-		if err != nil {
-			return nil, err
-		}
-		g := newGrouping(ss, a, a.Grouping)
-		folds := make([]fn.Fold, len(g.groups))
-		m := &matrix{} // groups in the order of their first series that has a value
-		err = of.run(q, func(i int, col []float64) error {
-			to := g.of[i]
-			if folds[to] == nil {
-				if empty(col) {
-					return nil
-				}
-				m.series = append(m.series, g.groups[to])
-				m.cols = append(m.cols, nil)
-				if g.size[to] == 1 {
-					kept, err := q.column(n)
-					if err != nil {
-						return err
-					}
-					copy(kept, col)
-					fn.Single(a.Op, kept)
-					m.cols[len(m.cols)-1] = kept
-					return nil
-				}
-				if err := q.charge(n * fn.FoldCells(a.Op)); err != nil {
-					return err
-				}
-				folds[to] = fn.NewFold(a.Op, n)
-				g.at[to] = len(m.cols) - 1
-			}
-			folds[to].Add(col)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-		for i, f := range folds {
-			if f != nil {
-				q.release(n * (fn.FoldCells(a.Op) - 1))
-				m.cols[g.at[i]] = f.Result()
-			}
-		}
-		return m, nil
-	}}
-}
-
 // quantile aggregates by quantile. It needs all values of a group at once.
 func quantile(a *plan.Aggregate, of operator, param scalar) operator {
 	return &held{compute: func(q *query) (*matrix, error) {
@@ -86,7 +35,10 @@ func quantile(a *plan.Aggregate, of operator, param scalar) operator {
 		g := newGrouping(in.series, a, a.Grouping)
 		members := make([][][]float64, len(g.groups))
 		for i, col := range in.cols {
-			members[g.of[i]] = append(members[g.of[i]], col)
+			if col.native() {
+				q.annotate(annotations.NewHistogramIgnoredInAggregationInfo("quantile", a.Of.Pos()))
+			}
+			members[g.of[i]] = append(members[g.of[i]], col.v)
 		}
 		m := &matrix{}
 		for i, cols := range members {
@@ -95,7 +47,7 @@ func quantile(a *plan.Aggregate, of operator, param scalar) operator {
 				return nil, err
 			}
 			m.series = append(m.series, g.groups[i])
-			m.cols = append(m.cols, out)
+			m.cols = append(m.cols, column{v: out})
 			const steps = 64 // at a time
 			err = q.share((len(qs)+steps-1)/steps, 8*len(cols)*len(qs), func(block int) error {
 				quantileSteps(qs, cols, out, block*steps, min((block+1)*steps, len(qs)))
@@ -106,7 +58,7 @@ func quantile(a *plan.Aggregate, of operator, param scalar) operator {
 			}
 		}
 		in.release(q)
-		return m, nil
+		return m.nonEmpty(q), nil
 	}}
 }
 

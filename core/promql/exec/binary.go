@@ -2,10 +2,10 @@ package exec
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/parser"
-	"github.com/prometheus/prometheus/util/annotations"
 
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
@@ -50,7 +50,7 @@ func (op *join) matrix(q *query) (*matrix, error) {
 	op.made = map[[2]int]series{}
 	op.dropName = op.Bool && !q.delayed
 	var out *matrix
-	if ones, ok := op.unique(len(m.known)); ok && !fn.OfHistograms(op.Op) {
+	if ones, ok := op.unique(len(m.known)); ok && !fn.OfHistograms(op.Op) && !l.native() && !r.native() {
 		out, err = op.byColumn(q, ones)
 	} else {
 		out, err = op.byStep(q, len(m.known))
@@ -62,6 +62,9 @@ func (op *join) matrix(q *query) (*matrix, error) {
 	r.release(q)
 	return together(q, out)
 }
+
+// native tells whether there is a histogram anywhere in m.
+func (m *matrix) native() bool { return slices.ContainsFunc(m.cols, column.native) }
 
 // unique tells whether nothing can match twice at any step: no signature occurs twice on the one side, nor, with
 // one-to-one matching, on the other, and no fill values are used. It returns the series of the one side by signature,
@@ -140,7 +143,7 @@ func (op *join) byColumn(q *query, ones []int) (*matrix, error) {
 		if err != nil {
 			return nil, err
 		}
-		l, r := op.many.cols[i], op.one.cols[j]
+		l, r := op.many.cols[i].v, op.one.cols[j].v
 		if op.Matching.Card == parser.CardOneToMany {
 			l, r = r, l
 		}
@@ -150,7 +153,7 @@ func (op *join) byColumn(q *query, ones []int) (*matrix, error) {
 			continue
 		}
 		out.series = append(out.series, op.result(i, j))
-		out.cols = append(out.cols, col)
+		out.cols = append(out.cols, column{v: col})
 	}
 	return out, nil
 }
@@ -189,8 +192,3 @@ var (
 	errManyMatches    = errors.New("multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)")
 	errSameGroupLabel = errors.New("multiple matches for labels: grouping labels must ensure unique matches")
 )
-
-// remarkTrim says that an operator of native histograms was used on floats.
-func remarkTrim(q *query, b *plan.Binary) {
-	q.annotate(annotations.NewIncompatibleTypesInBinOpInfo("float", parser.ItemTypeStr[b.Op], "float", b.Pos()))
-}

@@ -5,7 +5,6 @@ import (
 
 	"github.com/prometheus/prometheus/promql/parser"
 
-	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
 )
 
@@ -75,7 +74,7 @@ func (b builder) untraced(n plan.Node) (operator, error) {
 		if err != nil {
 			return nil, err
 		}
-		return renamed(of, nil, func(col []float64, _ [][]float64) { fn.Negate(col) }), nil
+		return renamed(of, nil, negate), nil
 	case *plan.Binary:
 		return b.binary(n)
 	case *plan.Aggregate:
@@ -101,7 +100,7 @@ func (b builder) binary(n *plan.Binary) (operator, error) {
 		if err != nil {
 			return nil, err
 		}
-		return withScalar(b.q, n, of, s, lt == parser.ValueTypeScalar), nil
+		return withScalar(n, of, s, lt == parser.ValueTypeScalar), nil
 	}
 	l, err := b.vector(n.LHS)
 	if err != nil {

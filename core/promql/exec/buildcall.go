@@ -9,7 +9,6 @@ import (
 
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
-	"github.com/hearth-project/hearth/core/storage"
 )
 
 func (b builder) call(n *plan.Call) (operator, error) {
@@ -29,11 +28,11 @@ func (b builder) call(n *plan.Call) (operator, error) {
 		return b.histogram(n)
 	case "start_timestamp":
 		if s, ok := n.Args[0].(*plan.Selector); ok && b.startTimes && !s.Stamp {
-			return b.startTimestamp(s)
+			stamp := *s
+			stamp.Stamp, stamp.Start, stamp.Slides = true, true, false
+			return b.vector(&stamp)
 		}
 		return b.forRemarks(n.Args[0])
-	case "histogram_avg", "histogram_count", "histogram_sum", "histogram_stddev", "histogram_stdvar":
-		return b.forRemarks(n.Args[0]) // of native histograms, which are not read
 	}
 	if len(n.Args) == 0 { // of dates, at the time of the step
 		of, ok := mapCall(n.Func, vector{clock{b.grid}}, nil, b.grid.N)
@@ -66,6 +65,9 @@ func (b builder) call(n *plan.Call) (operator, error) {
 	if err != nil {
 		return nil, err
 	}
+	if f, ok := fn.OfHistogram(n.Func); ok {
+		return renamed(of, nil, histogramsOnly(f)), nil
+	}
 	op, ok := mapCall(n.Func, of, args, b.grid.N)
 	if !ok {
 		return nil, fmt.Errorf("unknown function %s", n.Func)
@@ -85,23 +87,9 @@ func (b builder) forRemarks(n plan.Node) (operator, error) {
 	}}, err
 }
 
-// startTimestamp is start_timestamp(s). Samples have no start times, which is 0.
-func (b builder) startTimestamp(s *plan.Selector) (operator, error) {
-	stamp := *s
-	stamp.Stamp, stamp.Slides = true, false
-	of, err := b.vector(&stamp)
-	return &mapped{of: of, f: func(col []float64, _ [][]float64) {
-		for k, x := range col {
-			if !storage.IsAbsent(x) {
-				col[k] = 0
-			}
-		}
-	}}, err
-}
-
 // overRange makes the operator of a function whose argument i is the range vector r.
 func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error) {
-	f, err := b.rangeFunc(n.Func, r)
+	f, native, err := b.rangeFunc(n.Func, r)
 	if err != nil {
 		return nil, err
 	}
@@ -118,9 +106,19 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 	scan := &windowScan{
 		rows: rows, ref: ref, eval: b.grid, width: width, f: f, args: args, keep: fn.KeepsName(n.Func),
 		counter: fn.OfCounters(n.Func), pos: r.Pos(), weight: b.weight,
+		nativeFunc: native, argPos: n.Args[0].Pos(), span: r.Width, starts: b.startTimes && fn.UsesStarts(n.Func),
 	}
 	if r.Sub != nil {
 		scan.pos = posrange.PositionRange{} // upstream has lost the place of a subquery by then
+		if i == 0 {
+			scan.argPos = scan.pos
+		}
+	}
+	if r.Of != nil {
+		scan.stats = r.Of.Stats
+		if r.Of.Extend != plan.Plain {
+			scan.ahead = b.extended(r).Ahead
+		}
 	}
 	if n.Func == "quantile_over_time" {
 		scan.valid = func(x float64) error { return invalidQuantile(x, n.Args[0]) }
@@ -164,25 +162,23 @@ func (b builder) extended(r *plan.Range) fn.Extended {
 	return e
 }
 
-// rangeFunc returns the function name for r.
-func (b builder) rangeFunc(name string, r *plan.Range) (fn.RangeFunc, error) {
+// rangeFunc returns the function name for r, of floats and of native histograms.
+func (b builder) rangeFunc(name string, r *plan.Range) (fn.RangeFunc, fn.NativeFunc, error) {
 	if r.Of != nil && r.Of.Extend != plan.Plain {
 		e := b.extended(r)
 		f, ok := e.Range(name)
 		if !ok {
-			modifier := "anchored"
-			if e.Smoothed {
-				modifier = "smoothed"
-			}
-			return nil, fmt.Errorf("%s modifier can only be used with: %s - not with %s", modifier, e.Functions(), name)
+			return nil, nil, fmt.Errorf("%s modifier can only be used with: %s - not with %s", modifier(r.Of.Extend), e.Functions(), name)
 		}
-		return f, nil
+		native, _ := e.Native(name)
+		return f, native, nil
 	}
 	f, ok := fn.Range(name, r.Seconds)
 	if !ok {
-		return nil, fmt.Errorf("unknown function %s", name)
+		return nil, nil, fmt.Errorf("unknown function %s", name)
 	}
-	return f, nil
+	native, _ := fn.Native(name, r.Seconds)
+	return f, native, nil
 }
 
 // vectorOf makes the operator of a vector or, as one series without labels, of a scalar.

@@ -96,7 +96,7 @@ func (c *calls) call(q *query, out sink) error {
 	}
 	q.release(c.cells)
 	for j, i := range c.ids {
-		if err := out(i, result[j*c.batch.Steps:(j+1)*c.batch.Steps]); err != nil {
+		if err := out(i, column{v: result[j*c.batch.Steps : (j+1)*c.batch.Steps]}); err != nil {
 			return err
 		}
 	}
@@ -126,14 +126,14 @@ func (op *calloutOfValues) run(q *query, out sink) error {
 	if err := op.begin(q); err != nil {
 		return err
 	}
-	err := op.of.run(q, func(i int, col []float64) error {
-		if empty(col) {
+	err := op.of.run(q, func(i int, col column) error {
+		if empty(col.v) {
 			return nil
 		}
-		if err := op.room(q, i, len(col), out); err != nil {
+		if err := op.room(q, i, len(col.v), out); err != nil {
 			return err
 		}
-		op.batch.Values = append(op.batch.Values, col...)
+		op.batch.Values = append(op.batch.Values, col.v...)
 		return nil
 	})
 	if err != nil {
@@ -153,7 +153,7 @@ type calloutOfSamples struct {
 
 func (b builder) samplesFor(c *calls, r *plan.Range) (operator, error) {
 	if r.Of != nil && r.Of.Extend != plan.Plain {
-		_, err := b.rangeFunc(c.f.Name, r)
+		_, _, err := b.rangeFunc(c.f.Name, r)
 		return nil, err
 	}
 	rows, err := b.rows(r, 0)

@@ -32,17 +32,22 @@ func countValues(a *plan.Aggregate, of operator, n int) operator {
 		out := &matrix{}
 		at := map[uint64]int{} // by the hash of the result's labels
 		lb := labels.NewBuilder(labels.EmptyLabels())
-		err = of.run(q, func(i int, col []float64) error {
-			known := map[uint64]int{} // of this series: where its values are counted, by their bits
+		err = of.run(q, func(i int, col column) error {
+			known := map[uint64]int{} // of this series: where its floats are counted, by their bits
 			ls := ss[i].metric()
-			for k, x := range col {
-				if storage.IsAbsent(x) {
+			for k, x := range col.v {
+				if !col.has(k) {
 					continue
 				}
+				h := col.hist(k)
 				to, ok := known[math.Float64bits(x)]
-				if !ok {
+				if !ok || h != nil {
 					lb.Reset(ls)
-					lb.Set(label, strconv.FormatFloat(x, 'f', -1, 64))
+					if h != nil {
+						lb.Set(label, h.String())
+					} else {
+						lb.Set(label, strconv.FormatFloat(x, 'f', -1, 64))
+					}
 					counted := groupLabels(lb, lb.Labels(), a.Without, names)
 					if to, ok = at[counted.Hash()]; !ok {
 						fresh, err := q.holes(n)
@@ -52,14 +57,17 @@ func countValues(a *plan.Aggregate, of operator, n int) operator {
 						to = len(out.series)
 						at[counted.Hash()] = to
 						out.series = append(out.series, series{labels: counted})
-						out.cols = append(out.cols, fresh)
+						out.cols = append(out.cols, column{v: fresh})
 					}
-					known[math.Float64bits(x)] = to
+					if h == nil {
+						known[math.Float64bits(x)] = to
+					}
 				}
-				if storage.IsAbsent(out.cols[to][k]) {
-					out.cols[to][k] = 0
+				counts := out.cols[to].v
+				if storage.IsAbsent(counts[k]) {
+					counts[k] = 0
 				}
-				out.cols[to][k]++
+				counts[k]++
 			}
 			return nil
 		})

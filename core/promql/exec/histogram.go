@@ -5,6 +5,7 @@ import (
 	"sort"
 	"strconv"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/util/annotations"
 
@@ -14,7 +15,11 @@ import (
 )
 
 // classic is the classic histograms among the series of a vector: those that differ only in the label le.
-type classic struct{ hists []hist }
+type classic struct {
+	hists  []hist
+	at     map[string]int // hists by the labels of their series without le
+	native []int          // series of the vector that have native histograms
+}
 
 type hist struct {
 	series series // without le
@@ -24,10 +29,15 @@ type hist struct {
 
 // newClassic groups the series of m. A series whose le is not a number is remarked on and left out.
 func newClassic(q *query, m *matrix, arg plan.Node) *classic {
-	c := &classic{}
-	at := map[string]int{}
+	c := &classic{at: map[string]int{}}
 	var key []byte
 	for i := range m.series {
+		if m.cols[i].native() {
+			c.native = append(c.native, i)
+		}
+		if empty(m.cols[i].v) {
+			continue
+		}
 		s := m.series[i]
 		ls := s.metric()
 		le := ls.Get(labels.BucketLabel)
@@ -41,20 +51,21 @@ func newClassic(q *query, m *matrix, arg plan.Node) *classic {
 			continue
 		}
 		key = ls.BytesWithoutLabels(key, labels.BucketLabel)
-		n, ok := at[string(key)]
+		n, ok := c.at[string(key)]
 		if !ok {
 			n = len(c.hists)
-			at[string(key)] = n
+			c.at[string(key)] = n
 			bare := labels.NewBuilder(ls).Del(labels.BucketLabel).Labels()
 			c.hists = append(c.hists, hist{series: series{labels: bare, drop: s.drop}})
 		}
 		h := &c.hists[n]
 		h.upper = append(h.upper, upper)
-		h.counts = append(h.counts, m.cols[i])
+		h.counts = append(h.counts, m.cols[i].v)
 	}
 	for i := range c.hists {
 		sort.Stable(byUpper{&c.hists[i]})
 	}
+	c.conflicts(q, m, arg)
 	return c
 }
 
@@ -78,12 +89,11 @@ func (c *classic) each(q *query, n int, out *matrix, f ofBuckets, label func(lab
 	for _, h := range c.hists {
 		s.rows += 4 * len(h.counts) * n // a bucket costs more than a row does
 	}
-	return s.run(q, func(i int, col []float64) error {
-		kept, err := q.column(n)
+	return s.run(q, func(i int, col column) error {
+		kept, err := q.keep(col)
 		if err != nil {
 			return err
 		}
-		copy(kept, col)
 		s := unnamed(q, []series{c.hists[i].series})[0]
 		if label != nil {
 			s = series{labels: label(s.metric()), drop: s.drop}
@@ -155,13 +165,18 @@ func histogramQuantiles(of operator, arg plan.Node, label string, params []scala
 				}
 				return v, annotations.NewHistogramQuantileForcedMonotonicityInfo(name, arg.Pos(), g.At(k), forced.Min, forced.Max, forced.Diff)
 			}
+			q0 := col
+			native := func(h *histogram.FloatHistogram, k int) (float64, fn.NaNs) { return fn.HistogramQuantile(q0[k], h) }
 			if label == "" {
+				if err := c.natives(q, in, out, native, quantileRemark(arg), nil); err != nil {
+					return nil, err
+				}
 				if err := c.each(q, g.N, out, f, nil); err != nil {
 					return nil, err
 				}
 				continue
 			}
-			if err := c.labelled(q, g.N, out, f, label, col); err != nil {
+			if err := c.labelled(q, g.N, in, out, f, native, quantileRemark(arg), label, col); err != nil {
 				return nil, err
 			}
 		}
@@ -171,7 +186,7 @@ func histogramQuantiles(of operator, arg plan.Node, label string, params []scala
 }
 
 // labelled is each with the quantile of each step in a label: a series for each value the parameter takes.
-func (c *classic) labelled(q *query, n int, out *matrix, f ofBuckets, label string, param []float64) error {
+func (c *classic) labelled(q *query, n int, in, out *matrix, f ofBuckets, native ofNative, remark nanRemark, label string, param []float64) error {
 	done := map[uint64]bool{}
 	for _, p := range param {
 		bits := math.Float64bits(p)
@@ -190,6 +205,15 @@ func (c *classic) labelled(q *query, n int, out *matrix, f ofBuckets, label stri
 			return f(h, b, k)
 		}
 		set := func(ls labels.Labels) labels.Labels { return labels.NewBuilder(ls).Set(label, text).Labels() }
+		nativeAt := func(h *histogram.FloatHistogram, k int) (float64, fn.NaNs) {
+			if math.Float64bits(param[k]) != bits {
+				return storage.Absent, fn.NoNaNs
+			}
+			return native(h, k)
+		}
+		if err := c.natives(q, in, out, nativeAt, remark, set); err != nil {
+			return err
+		}
 		if err := c.each(q, n, out, at, set); err != nil {
 			return err
 		}
@@ -210,6 +234,12 @@ func histogramFraction(of operator, arg plan.Node, lower, upper scalar, n int) o
 		}
 		c := newClassic(q, in, arg)
 		out := &matrix{}
+		err = c.natives(q, in, out, func(h *histogram.FloatHistogram, k int) (float64, fn.NaNs) {
+			return fn.HistogramFraction(bounds[0][k], bounds[1][k], h)
+		}, fractionRemark(arg), nil)
+		if err != nil {
+			return nil, err
+		}
 		err = c.each(q, n, out, func(_ *hist, b []fn.Bucket, k int) (float64, error) {
 			return fn.BucketFraction(bounds[0][k], bounds[1][k], b), nil
 		}, nil)

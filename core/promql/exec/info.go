@@ -94,7 +94,7 @@ func (op *info) fetch(q *query) error {
 		if err := q.resolve(sel); err != nil {
 			return err
 		}
-		scan := &instantScan{sel: sel, ref: op.ref, lookback: op.lookback, stamp: true, weight: op.weight}
+		scan := &instantScan{sel: sel, ref: op.ref, lookback: op.lookback, stamp: true, info: true, weight: op.weight}
 		if err := scan.run(q, op.more.keep(q, sel.src.series)); err != nil {
 			return err
 		}
@@ -170,8 +170,8 @@ func (op *info) identities() (sets [][]*labels.Matcher) {
 func (op *info) combine(q *query) (*matrix, error) {
 	some := make([]bool, op.n) // a series of base has a value
 	for _, col := range op.base.cols {
-		for k, x := range col {
-			some[k] = some[k] || !storage.IsAbsent(x)
+		for k := range col.v {
+			some[k] = some[k] || col.has(k)
 		}
 	}
 	newest := map[string][]int32{} // series of more at each step, -1 for none, by signature
@@ -205,12 +205,12 @@ func (op *info) newest(q *query, series []int, some []bool) ([]int32, error) {
 	for k := range out {
 		out[k] = -1
 		for _, j := range series {
-			t := op.more.cols[j][k]
+			t := op.more.cols[j].v[k]
 			if storage.IsAbsent(t) || !some[k] {
 				continue
 			}
 			if out[k] >= 0 {
-				first := op.more.cols[out[k]][k]
+				first := op.more.cols[out[k]].v[k]
 				if first == t {
 					ms := int64(math.Round(t * 1000))
 					return nil, fmt.Errorf("found duplicate series for info metric: existing %s @ %d, new %s @ %d",
@@ -239,8 +239,8 @@ func (op *info) enrich(q *query, i int, newest map[string][]int32, out *matrix, 
 	}
 	made := map[string]int{} // series of out by what is chosen; -1 for none
 	var key []byte
-	for k, x := range op.base.cols[i] {
-		if storage.IsAbsent(x) {
+	for k := range op.base.cols[i].v {
+		if !op.base.cols[i].has(k) {
 			continue
 		}
 		key = key[:0]
@@ -264,7 +264,7 @@ func (op *info) enrich(q *query, i int, newest map[string][]int32, out *matrix, 
 					to = len(out.series)
 					at[h] = to
 					out.series = append(out.series, series{labels: ls, drop: s.drop})
-					out.cols = append(out.cols, col)
+					out.cols = append(out.cols, column{v: col})
 				}
 			}
 			made[string(key)] = to
@@ -272,10 +272,12 @@ func (op *info) enrich(q *query, i int, newest map[string][]int32, out *matrix, 
 		if to < 0 {
 			continue
 		}
-		if !storage.IsAbsent(out.cols[to][k]) {
+		if out.cols[to].has(k) {
 			return errSameLabels
 		}
-		out.cols[to][k] = x
+		if err := out.cols[to].put(q, k, op.base.cols[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,6 +1,10 @@
 package exec
 
 import (
+	"fmt"
+
+	"github.com/prometheus/prometheus/model/histogram"
+
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
@@ -14,11 +18,14 @@ type instantScan struct {
 	ref      plan.Times
 	lookback int64
 	stamp    bool // the sample's time in place of its value
+	start    bool // with stamp: its start timestamp in place of its time
+	stats    bool // histograms are wanted without their buckets
+	info     bool // of info series, which have no histograms
 	weight   int64
 }
 
 func newInstantScan(q *query, s *plan.Selector, g plan.Grid, lookback, weight int64) operator {
-	op := &instantScan{ref: s.Times(g), lookback: lookback, stamp: s.Stamp, weight: weight}
+	op := &instantScan{ref: s.Times(g), lookback: lookback, stamp: s.Stamp, start: s.Start, stats: s.Stats, weight: weight}
 	at := s.Reference
 	at.Slides = false // upstream selects what the first step needs
 	first, last := at.Times(g).Bounds()
@@ -43,6 +50,7 @@ func (b builder) smoothed(s *plan.Selector) operator {
 	ref.Base += b.lookback
 	return &windowScan{
 		rows: rows, ref: ref, eval: b.grid, width: 2 * b.lookback, f: fn.Extended{Ahead: b.lookback}.Interpolated(), keep: true, pos: s.Pos(),
+		nativeFunc: fn.Extended{Ahead: b.lookback}.NativeInterpolated, argPos: s.Pos(), ahead: b.lookback, stats: s.Stats,
 	}
 }
 
@@ -82,6 +90,9 @@ func (w *instantWorker) column(n int, col []float64) (computed, error) {
 	first, v, err := w.buf.read(w.sel.src.groups[r.group], int(r.i), g.lo, g.hi)
 	if err != nil || len(v) == 0 {
 		return computed{}, err
+	}
+	if cols := w.sel.src.groups[r.group]; w.start || hasHistograms(cols, int(r.i)) {
+		return w.native(cols, int(r.i), first, g, v, col)
 	}
 	return computed{samples: int64(w.pick(g.full(), first-g.lo, v, col))}, nil
 }
@@ -132,4 +143,67 @@ func (op *instantScan) at(w *fn.Window, k, first int, v []float64) float64 {
 		}
 	}
 	return storage.Absent
+}
+
+// native fills col as pick does, for a series with native histograms or where start timestamps are wanted.
+func (w *instantWorker) native(cols storage.Columns, i, first int, g *groupPlan, v, col []float64) (c computed, err error) {
+	hs, err := w.buf.histograms(cols, i, first, first+len(v))
+	if err != nil {
+		return c, err
+	}
+	var st []int64
+	if w.start {
+		if st, err = w.buf.starts(cols, i, first, first+len(v)); err != nil {
+			return c, err
+		}
+	}
+	if w.stats {
+		onlyStats(hs)
+	}
+	win := g.full()
+	for k := range col {
+		col[k] = storage.Absent
+		row := w.newest(win, k, first-g.lo, v, hs)
+		if row < 0 {
+			continue
+		}
+		switch {
+		case w.info && hs != nil && hs[row] != nil:
+			return c, fmt.Errorf("this should be an info metric, with float samples: %s", cols.Labels(i))
+		case w.start && st == nil:
+			col[k] = 0
+		case w.start:
+			col[k] = float64(st[row]) / 1000
+		case w.stamp:
+			col[k] = float64(win.T[row+first-g.lo]) / 1000
+		case hs != nil && hs[row] != nil:
+			if c.h == nil {
+				c.h = make([]*histogram.FloatHistogram, len(col))
+			}
+			c.h[k] = hs[row]
+			c.samples += int64(histSamples(hs[row])) - 1
+		default:
+			col[k] = v[row]
+		}
+		c.samples++
+	}
+	return c, nil
+}
+
+// newest returns which row of v, the first of which is row first of the window plan, step k takes; -1 is none.
+func (op *instantScan) newest(w *fn.Window, k, first int, v []float64, hs []*histogram.FloatHistogram) int {
+	oldest := max(int(w.Lo[k]), first)
+	for row := min(int(w.Hi[k]), first+len(v)) - 1; row >= oldest; row-- {
+		switch x := v[row-first]; {
+		case hs != nil && hs[row-first] != nil:
+			return row - first
+		case storage.IsAbsent(x):
+			continue
+		case model.IsStale(x):
+			return -1
+		default:
+			return row - first
+		}
+	}
+	return -1
 }

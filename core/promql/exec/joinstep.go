@@ -5,7 +5,6 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hearth-project/hearth/core/promql/fn"
-	"github.com/hearth-project/hearth/core/storage"
 )
 
 // stepJoin is a join done step by step: where series of the same signature take turns, which is allowed, or meet, which
@@ -19,6 +18,7 @@ type stepJoin struct {
 	out     *matrix
 	at      map[madeKey]int // series of out
 	filled  map[fillKey]int
+	last    error // to remark on at this step; upstream forgets all but the last
 }
 
 // madeKey is a series of the output: the hash of its labels and the signature it is made for.
@@ -42,7 +42,10 @@ func (op *join) byStep(q *query, signatures int) (*matrix, error) {
 		if err := q.ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := s.step(k); err != nil {
+		s.last = nil
+		err := s.step(k)
+		remarkBinary(q, op.Binary, s.last)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +62,7 @@ func (s *stepJoin) step(k int) error {
 		s.ones[sig], s.matched[sig], s.results[sig] = -1, false, nil
 	}
 	for j, sig := range s.oneSig {
-		if storage.IsAbsent(s.one.cols[j][k]) {
+		if !s.one.cols[j].has(k) {
 			continue
 		}
 		if first := s.ones[sig]; first >= 0 {
@@ -68,18 +71,17 @@ func (s *stepJoin) step(k int) error {
 		s.ones[sig] = j
 	}
 	for i, sig := range s.manySig {
-		x := s.many.cols[i][k]
-		if storage.IsAbsent(x) {
+		if !s.many.cols[i].has(k) {
 			continue
 		}
-		j := s.ones[sig]
+		x, j := s.many.cols[i].at(k), s.ones[sig]
 		switch {
 		case j >= 0:
-			if err := s.pair(k, sig, x, s.one.cols[j][k], s.series(sig, i, j)); err != nil {
+			if err := s.pair(k, sig, x, s.one.cols[j].at(k), func() int { return s.series(sig, i, j) }); err != nil {
 				return err
 			}
 		case fill.RHS != nil:
-			if err := s.pair(k, sig, x, *fill.RHS, s.withFill(sig, i, true)); err != nil {
+			if err := s.pair(k, sig, x, sample{v: *fill.RHS}, func() int { return s.withFill(sig, i, true) }); err != nil {
 				return err
 			}
 		}
@@ -88,30 +90,34 @@ func (s *stepJoin) step(k int) error {
 		return nil
 	}
 	for j, sig := range s.oneSig {
-		y := s.one.cols[j][k]
-		if storage.IsAbsent(y) || s.matched[sig] || len(s.results[sig]) > 0 {
+		if !s.one.cols[j].has(k) || s.matched[sig] || len(s.results[sig]) > 0 {
 			continue
 		}
-		if err := s.pair(k, sig, *fill.LHS, y, s.withFill(sig, j, false)); err != nil {
+		y := s.one.cols[j].at(k)
+		if err := s.pair(k, sig, sample{v: *fill.LHS}, y, func() int { return s.withFill(sig, j, false) }); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// pair computes one result. x is of the many side, y of the one side; to is the series of the result.
-func (s *stepJoin) pair(k, sig int, x, y float64, to int) error {
+// pair computes one result. x is of the many side, y of the one side; series returns the series of the result.
+func (s *stepJoin) pair(k, sig int, x, y sample, series func() int) error {
 	if s.Matching.Card == parser.CardOneToMany {
 		x, y = y, x
 	}
-	if fn.OfHistograms(s.Op) {
-		remarkTrim(s.q, s.Binary)
+	v, keep, info, err := element(s.Binary, x, y)
+	if err != nil {
+		s.last = err
 		return nil
 	}
-	v, keep := fn.Binary(s.Op, x, y)
-	if s.Bool {
-		v, keep = fn.Truth(keep), true
+	if info != nil {
+		s.last = info
 	}
+	if s.Bool {
+		v, keep = sample{v: fn.Truth(keep)}, true
+	}
+	to := series()
 	if s.Matching.Card == parser.CardOneToOne {
 		if s.matched[sig] {
 			return errManyMatches
@@ -129,15 +135,16 @@ func (s *stepJoin) pair(k, sig int, x, y float64, to int) error {
 	if !keep {
 		return nil
 	}
-	if s.out.cols[to] == nil {
-		col, err := s.q.holes(s.n)
-		if err != nil {
+	col := &s.out.cols[to]
+	if col.v == nil {
+		if *col, err = s.q.absent(s.n); err != nil {
 			return err
 		}
-		s.out.cols[to] = col
 	}
-	s.out.cols[to][k] = v
-	return nil
+	if v.h == nil {
+		col.v[k] = v.v
+	}
+	return col.putHist(s.q, k, v.h)
 }
 
 // series returns which series of the output series i of the many and j of the one side make.
@@ -174,7 +181,7 @@ func (s *stepJoin) add(sig int, made series) int {
 		to = len(s.out.series)
 		s.at[h] = to
 		s.out.series = append(s.out.series, made)
-		s.out.cols = append(s.out.cols, nil)
+		s.out.cols = append(s.out.cols, column{})
 	}
 	return to
 }
@@ -182,7 +189,7 @@ func (s *stepJoin) add(sig int, made series) int {
 // count returns how many series have a value at step k.
 func (m *matrix) count(k int) (n int) {
 	for _, col := range m.cols {
-		if !storage.IsAbsent(col[k]) {
+		if col.has(k) {
 			n++
 		}
 	}
@@ -193,11 +200,11 @@ func (m *matrix) count(k int) (n int) {
 func (m *matrix) nonEmpty(q *query) *matrix {
 	n := 0
 	for i, col := range m.cols {
-		if col == nil {
+		if col.v == nil {
 			continue
 		}
-		if empty(col) {
-			q.release(len(col))
+		if col.empty() {
+			q.drop(col)
 			continue
 		}
 		m.series[n], m.cols[n] = m.series[i], col

@@ -7,7 +7,6 @@ import (
 
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
-	"github.com/hearth-project/hearth/core/storage"
 )
 
 // limitRatio is limit_ratio: a share of the series, those whose hash is low, or with a negative ratio the others.
@@ -36,15 +35,15 @@ func (op *limitRatio) run(q *query, out sink) error {
 	if b.min < -1 {
 		q.annotate(annotations.NewInvalidRatioWarning(b.min, -1, op.Param.Pos()))
 	}
-	err = op.of.run(q, func(i int, col []float64) error {
+	err = op.of.run(q, func(i int, col column) error {
 		if bad {
 			return nil
 		}
 		ls := op.ss[i].metric()
 		offset := float64(ls.Hash()) / float64(math.MaxUint64)
-		for k := range col {
+		for k := range col.v {
 			if !chosen(ratios[k], offset) {
-				col[k] = storage.Absent
+				col.clear(k)
 			}
 		}
 		return out(i, col)

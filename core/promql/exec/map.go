@@ -2,7 +2,9 @@ package exec
 
 import (
 	"math"
+	"slices"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hearth-project/hearth/core/promql/fn"
@@ -14,7 +16,7 @@ import (
 type mapped struct {
 	of     operator
 	args   []scalar
-	f      func(col []float64, args [][]float64)
+	f      func(col *column, args [][]float64)
 	rename bool // the result is another quantity
 }
 
@@ -31,15 +33,23 @@ func (op *mapped) run(q *query, out sink) error {
 	if err != nil {
 		return err
 	}
-	return op.of.run(q, func(i int, col []float64) error {
-		op.f(col, args)
+	return op.of.run(q, func(i int, col column) error {
+		op.f(&col, args)
 		return out(i, col)
 	})
 }
 
 // renamed is mapped whose results lose their name.
-func renamed(of operator, args []scalar, f func(col []float64, args [][]float64)) operator {
+func renamed(of operator, args []scalar, f func(col *column, args [][]float64)) operator {
 	return &merge{of: &mapped{of: of, args: args, f: f, rename: true}}
+}
+
+// ofFloats makes what mapped needs of a function of floats. Histograms are passed over.
+func ofFloats(f func(col []float64, args [][]float64)) func(col *column, args [][]float64) {
+	return func(col *column, args [][]float64) {
+		col.h = nil
+		f(col.v, args)
+	}
 }
 
 // mapCall makes the operator of a function of single values, with scalar arguments after the vector.
@@ -54,41 +64,34 @@ func mapCall(name string, of operator, args []scalar, n int) (operator, bool) {
 		if len(args) == 0 {
 			args = []scalar{number{1, n}}
 		}
-		return renamed(of, args, func(col []float64, args [][]float64) { fn.Round(col, args[0]) }), true
+		return renamed(of, args, ofFloats(func(col []float64, args [][]float64) { fn.Round(col, args[0]) })), true
 	default:
 		f, ok := fn.Map(name)
-		return renamed(of, nil, func(col []float64, _ [][]float64) { fn.Apply(col, f) }), ok
+		return renamed(of, nil, ofFloats(func(col []float64, _ [][]float64) { fn.Apply(col, f) })), ok
 	}
-	return renamed(of, args, func(col []float64, args [][]float64) { fn.Clamp(col, args[0], args[1]) }), true
+	return renamed(of, args, ofFloats(func(col []float64, args [][]float64) { fn.Clamp(col, args[0], args[1]) })), true
 }
 
 // stamped is timestamp(v) of something that is not a selector: the time of the step.
 func stamped(of operator, g plan.Grid) operator {
-	return renamed(of, nil, func(col []float64, _ [][]float64) {
-		for k, x := range col {
-			if !storage.IsAbsent(x) {
-				col[k] = float64(g.At(k)) / 1000
+	return renamed(of, nil, func(col *column, _ [][]float64) {
+		for k := range col.v {
+			if col.has(k) {
+				col.v[k] = float64(g.At(k)) / 1000
 			}
 		}
+		col.h = nil
 	})
 }
 
-// withScalar is an operator on a vector and a scalar; swapped if the scalar is on the left. A comparison keeps the
-// vector's value.
-func withScalar(q *query, b *plan.Binary, of operator, s scalar, swapped bool) operator {
-	if fn.OfHistograms(b.Op) {
-		return &mapped{of: of, args: []scalar{s}, f: func(col []float64, _ [][]float64) {
-			if !empty(col) {
-				remarkTrim(q, b)
-				fill(col, storage.Absent)
-			}
-		}}
+// negate is unary minus.
+func negate(col *column, _ [][]float64) {
+	fn.Negate(col.v)
+	for k, h := range col.h {
+		if h != nil {
+			col.h[k] = h.Copy().Mul(-1)
+		}
 	}
-	f := func(col []float64, args [][]float64) { elementwise(b.Op, b.Bool, swapped, col, args[0]) }
-	if b.Bool || fn.Arithmetic(b.Op) {
-		return renamed(of, []scalar{s}, f)
-	}
-	return &merge{of: &mapped{of: of, args: []scalar{s}, f: f}}
 }
 
 // elementwise computes col[k] op s[k], or with swapped s[k] op col[k], into col.
@@ -144,8 +147,12 @@ func (op *invariantVector) run(q *query, out sink) error {
 		return err
 	}
 	defer q.release(op.n)
-	return op.of.run(q, func(i int, col []float64) error {
-		fill(wide, col[0])
-		return out(i, wide)
+	return op.of.run(q, func(i int, col column) error {
+		fill(wide, col.v[0])
+		c := column{v: wide}
+		if h := col.hist(0); h != nil {
+			c.h = slices.Repeat([]*histogram.FloatHistogram{h}, op.n)
+		}
+		return out(i, c)
 	})
 }

@@ -1,11 +1,5 @@
 package exec
 
-import (
-	"slices"
-
-	"github.com/hearth-project/hearth/core/storage"
-)
-
 // merge joins series of its input that have come to have the same labels: dropping the name or setting a label can do
 // that. Where two of them have a value at the same step, or if apart even anywhere, the query fails.
 type merge struct {
@@ -36,7 +30,7 @@ func (op *merge) open(q *query) ([]series, error) {
 }
 
 // leave tells whether same labels are left to the end of the query: with delayed removal of names, at one step.
-func (m *matrix) leave(q *query) bool { return q.delayed && len(m.cols) > 0 && len(m.cols[0]) == 1 }
+func (m *matrix) leave(q *query) bool { return q.delayed && len(m.cols) > 0 && len(m.cols[0].v) == 1 }
 
 // together joins the series of m that have the same labels, unless that is left to the end.
 func together(q *query, m *matrix) (*matrix, error) {
@@ -66,33 +60,14 @@ func joined(q *query, m *matrix, apart bool) (*matrix, error) {
 			out.series = append(out.series, s)
 			out.cols = append(out.cols, m.cols[i])
 		default:
-			if begin(m.cols[i]) < begin(out.cols[to]) {
+			if m.cols[i].begin() < out.cols[to].begin() {
 				out.series[to].drop = s.drop
 			}
-			if apart || !overlay(out.cols[to], m.cols[i]) {
+			if apart || !out.cols[to].overlay(m.cols[i]) {
 				return nil, errSameLabels
 			}
-			q.release(len(m.cols[i]))
+			q.release(len(m.cols[i].v))
 		}
 	}
 	return out, nil
-}
-
-// begin returns the first step that has a value.
-func begin(col []float64) int {
-	return slices.IndexFunc(col, func(x float64) bool { return !storage.IsAbsent(x) })
-}
-
-// overlay puts the values of src into the holes of dst. It is false if there is no hole for one of them.
-func overlay(dst, src []float64) bool {
-	for k, x := range src {
-		if storage.IsAbsent(x) {
-			continue
-		}
-		if !storage.IsAbsent(dst[k]) {
-			return false
-		}
-		dst[k] = x
-	}
-	return true
 }

@@ -1,6 +1,6 @@
 // Package exec evaluates plans: it makes a tree of operators and pulls one pass of columns through it.
 //
-// A column is one series over all steps of the query, storage.Absent where it has no value. An operator first says
+// A column is one series over all steps of the query, with a float, a native histogram or nothing at each. An operator first says
 // which series it has (open), then pushes their columns one after another to whoever asked (run). So what an
 // aggregation folds is never kept: the scan below it decodes a series into a buffer, computes a window function into
 // another, and hands that up. Operators that need all of their input at once, such as joins, collect it, and every
@@ -15,7 +15,7 @@ import (
 )
 
 // sink takes the column of series i. The column may be changed but not kept: it is reused after the call.
-type sink func(i int, col []float64) error
+type sink func(i int, col column) error
 
 // operator is an expression of type vector.
 type operator interface {
@@ -28,7 +28,7 @@ type operator interface {
 // matrix is the whole result of an operator: series that have a value, and their columns.
 type matrix struct {
 	series []series
-	cols   [][]float64
+	cols   []column
 }
 
 // holder is an operator that has its whole result in memory anyway. It is used in place of open and run.
@@ -51,15 +51,14 @@ func collect(q *query, op operator) (*matrix, error) {
 
 // keep returns a sink that adds the columns that have a value to m; ss are the series the sink is told of.
 func (m *matrix) keep(q *query, ss []series) sink {
-	return func(i int, col []float64) error {
-		if empty(col) {
+	return func(i int, col column) error {
+		if col.empty() {
 			return nil
 		}
-		kept, err := q.column(len(col))
+		kept, err := q.keep(col)
 		if err != nil {
 			return err
 		}
-		copy(kept, col)
 		m.series = append(m.series, ss[i])
 		m.cols = append(m.cols, kept)
 		return nil
@@ -79,7 +78,7 @@ func (m *matrix) push(out sink) error {
 // release gives the columns back to the budget; they must not be used any more.
 func (m *matrix) release(q *query) {
 	for _, col := range m.cols {
-		q.release(len(col))
+		q.drop(col)
 	}
 }
 

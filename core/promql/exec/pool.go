@@ -24,8 +24,10 @@ func (p *Pool) Put(b *[]float64) { p.pool.Put(b) }
 
 // scanBuffer is the memory a scan decodes into. It comes from the engine's pool and goes back there.
 type scanBuffer struct {
-	q   *query
-	buf *[]float64
+	q     *query
+	buf   *[]float64
+	hists storage.Histograms
+	began []int64
 }
 
 // read decodes what there is of rows lo..hi-1 of series i of g, and returns the first row it did.

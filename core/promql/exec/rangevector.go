@@ -46,19 +46,23 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 				return nil, err
 			}
 			points := samplesOf(g.Times()[lo:], v)
+			hists, size, err := buf.points(g, int(at.i), lo, len(v), r)
+			if err != nil {
+				return nil, err
+			}
 			if r.Of != nil && r.Of.Extend != plan.Plain {
 				points = b.extended(r).Samples(points, r.Times(b.grid).At(0))
 			}
-			if len(points) > 0 {
+			if len(points)+len(hists) > 0 {
 				if r.Of != nil {
-					b.q.samples.Add(int64(len(points)))
+					b.q.samples.Add(int64(len(points) + size))
 				}
-				if err := b.q.checkResult(len(mat)+1, src.series[n].labels, len(points)); err != nil {
+				if err := b.q.checkResult(len(mat)+1, src.series[n].labels, len(points)+size); err != nil {
 					return nil, err
 				}
 				s := src.series[n]
 				s.strip = s.strip || s.drop
-				mat = append(mat, model.Series{Labels: s.metric(), Samples: points})
+				mat = append(mat, model.Series{Labels: s.metric(), Samples: points, Histograms: hists})
 			}
 		}
 		began := time.Now()
@@ -82,6 +86,8 @@ func mergeSorted(mat model.Matrix) (model.Matrix, error) {
 		last := &out[len(out)-1]
 		last.Samples = append(last.Samples, s.Samples...)
 		slices.SortFunc(last.Samples, func(a, b model.Sample) int { return cmp.Compare(a.T, b.T) })
+		last.Histograms = append(last.Histograms, s.Histograms...)
+		slices.SortFunc(last.Histograms, func(a, b model.Histogram) int { return cmp.Compare(a.T, b.T) })
 		for i := range last.Samples[1:] {
 			if last.Samples[i].T == last.Samples[i+1].T {
 				return nil, errSameLabels
@@ -89,6 +95,33 @@ func mergeSorted(mat model.Matrix) (model.Matrix, error) {
 		}
 	}
 	return out, nil
+}
+
+// points returns the histograms of series i of g in n rows from lo on, and for how many samples they count.
+func (b *scanBuffer) points(g storage.Columns, i, lo, n int, r *plan.Range) (out []model.Histogram, size int, err error) {
+	hs, err := b.histograms(g, i, lo, lo+n)
+	if err != nil {
+		return nil, 0, err
+	}
+	for row, h := range hs {
+		if h == nil {
+			continue
+		}
+		if r.Of != nil && r.Of.Extend != plan.Plain {
+			return nil, 0, fmt.Errorf("%s modifier is not supported with histograms", modifier(r.Of.Extend))
+		}
+		out = append(out, model.Histogram{T: g.Times()[lo+row], FH: h})
+		size += histSamples(h)
+	}
+	return out, size, b.q.charge(size * cellsPerSample)
+}
+
+// modifier returns how an extension is written.
+func modifier(e plan.Extension) string {
+	if e == plan.Smoothed {
+		return "smoothed"
+	}
+	return "anchored"
 }
 
 // samplesOf returns what rows have samples that are not staleness markers.

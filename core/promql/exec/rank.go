@@ -6,11 +6,12 @@ import (
 	"math"
 	"sort"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/util/annotations"
 
 	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
-	"github.com/hearth-project/hearth/core/storage"
 )
 
 // ranked is topk, bottomk and limitk: of each group some series, at each step chosen anew, with their own labels. Only
@@ -42,13 +43,13 @@ func (op *ranked) matrix(q *query) (*matrix, error) {
 	g := newGrouping(ss, op.Aggregate, op.Grouping)
 	byGroup := make([]*heaps, len(g.groups))
 	var all []*heaps // by the first series of the group that has a value
-	err = op.of.run(q, func(i int, col []float64) error {
+	err = op.of.run(q, func(i int, col column) error {
 		if nothing || bad != nil {
 			return nil
 		}
 		h := byGroup[g.of[i]]
 		if h == nil {
-			if empty(col) {
+			if col.empty() {
 				return nil
 			}
 			if h, err = op.newHeaps(q, g.size[g.of[i]]); err != nil {
@@ -57,7 +58,9 @@ func (op *ranked) matrix(q *query) (*matrix, error) {
 			byGroup[g.of[i]] = h
 			all = append(all, h)
 		}
-		h.add(i, col)
+		if h.add(i, col) {
+			q.annotate(annotations.NewHistogramIgnoredInAggregationInfo(op.Op.String(), op.Pos()))
+		}
 		return nil
 	})
 	if err != nil || bad != nil {
@@ -99,11 +102,12 @@ type heaps struct {
 }
 
 type item struct {
-	v float64
-	i int32 // series
+	v float64                   // 0 for a histogram
+	h *histogram.FloatHistogram // of limitk only: others ignore them
+	i int32                     // series
 }
 
-const itemCells = 2
+const itemCells = 3
 
 func (op *ranked) newHeaps(q *query, members int) (*heaps, error) {
 	h := &heaps{op: op.Op, size: make([]int32, op.n), limit: make([]int, op.n)}
@@ -126,25 +130,34 @@ func (h *heaps) before(x, y float64) bool {
 	return x != x || x < y
 }
 
-// add offers series i.
-func (h *heaps) add(i int, col []float64) {
-	for k, x := range col {
-		if storage.IsAbsent(x) || h.limit[k] == 0 {
+// add offers series i. ignored tells that it has a histogram that has no rank.
+func (h *heaps) add(i int, col column) (ignored bool) {
+	for k, x := range col.v {
+		if !col.has(k) || h.limit[k] == 0 {
 			continue
+		}
+		native := col.hist(k)
+		if native != nil {
+			if h.op != parser.LIMITK {
+				ignored = true
+				continue
+			}
+			x = 0
 		}
 		n := int(h.size[k])
 		heap := h.items[k*h.room:]
 		if n < h.limit[k] {
-			h.push(k, item{x, int32(i)})
+			h.push(k, item{x, native, int32(i)})
 			continue
 		}
 		root := heap[0].v
 		if h.op == parser.LIMITK || !h.before(root, x) || root != root && x != x {
 			continue
 		}
-		heap[0] = item{x, int32(i)}
+		heap[0] = item{v: x, i: int32(i)}
 		h.down(heap[:n])
 	}
+	return ignored
 }
 
 func (h *heaps) push(k int, it item) {
@@ -188,16 +201,26 @@ func (op *ranked) inOrder(q *query, ss []series, all []*heaps) (*matrix, error) 
 			sort.Sort(sort.Reverse(byRank{h, chosen}))
 		}
 		for _, it := range chosen {
-			col, err := q.column(1)
+			col, err := q.absent(1)
 			if err != nil {
 				return nil, err
 			}
-			col[0] = it.v
+			if err := it.put(q, 0, &col); err != nil {
+				return nil, err
+			}
 			m.series = append(m.series, ss[it.i])
 			m.cols = append(m.cols, col)
 		}
 	}
 	return m, nil
+}
+
+// put puts what was chosen into col at step k.
+func (it item) put(q *query, k int, col *column) error {
+	if it.h == nil {
+		col.v[k] = it.v
+	}
+	return col.putHist(q, k, it.h)
 }
 
 type byRank struct {
@@ -211,25 +234,27 @@ func (b byRank) Less(i, j int) bool { return b.h.before(b.items[i].v, b.items[j]
 
 // bySeries returns the chosen series in their order, each with a value where it was chosen.
 func (op *ranked) bySeries(q *query, ss []series, all []*heaps) (*matrix, error) {
-	cols := make([][]float64, len(ss))
+	cols := make([]column, len(ss))
 	for _, h := range all {
 		for k, n := range h.size {
 			for _, it := range h.items[k*h.room:][:n] {
-				if cols[it.i] == nil {
-					col, err := q.holes(op.n)
+				if cols[it.i].v == nil {
+					col, err := q.absent(op.n)
 					if err != nil {
 						return nil, err
 					}
 					cols[it.i] = col
 				}
-				cols[it.i][k] = it.v
+				if err := it.put(q, k, &cols[it.i]); err != nil {
+					return nil, err
+				}
 			}
 		}
 		q.release(op.n * (h.room*itemCells + 2))
 	}
 	m := &matrix{}
 	for i, col := range cols {
-		if col != nil {
+		if col.v != nil {
 			m.series = append(m.series, ss[i])
 			m.cols = append(m.cols, col)
 		}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/schema"
 
@@ -37,13 +38,19 @@ func (q *query) instant(op operator, t int64) (model.Value, error) {
 		return nil, err
 	}
 	vec := make(model.Vector, 0, len(ss))
-	err = op.run(q, func(i int, col []float64) error {
-		if !storage.IsAbsent(col[0]) {
-			if err := q.checkResult(len(vec)+1, ss[i].labels, 1); err != nil {
-				return err
-			}
-			vec = append(vec, model.VectorSample{Labels: ss[i].metric(), Sample: model.Sample{T: t, V: col[0]}})
+	err = op.run(q, func(i int, col column) error {
+		if !col.has(0) {
+			return nil
 		}
+		s, size := model.VectorSample{Sample: model.Sample{T: t, V: col.v[0]}}, 1
+		if s.H = col.hist(0); s.H != nil {
+			s.V, size = 0, histSamples(s.H)
+		}
+		if err := q.checkResult(len(vec)+1, ss[i].labels, size); err != nil {
+			return err
+		}
+		s.Labels = ss[i].metric()
+		vec = append(vec, s)
 		return nil
 	})
 	return vec, err
@@ -55,31 +62,33 @@ func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, err
 		return nil, err
 	}
 	mat := model.Matrix{}
-	err = op.run(q, func(i int, col []float64) error {
+	err = op.run(q, func(i int, col column) error {
 		n := 0
-		for _, x := range col {
+		for _, x := range col.v {
 			if !storage.IsAbsent(x) {
 				n++
 			}
 		}
-		if n == 0 {
+		hists, size := histogramsOf(col.h, g)
+		if n+len(hists) == 0 {
 			return nil
 		}
-		if err := q.checkResult(len(mat)+1, ss[i].labels, n); err != nil {
+		if err := q.checkResult(len(mat)+1, ss[i].labels, n+size); err != nil {
 			return err
 		}
-		if err := q.charge(n * cellsPerSample); err != nil {
+		if err := q.charge((n + size) * cellsPerSample); err != nil {
 			return err
 		}
-		points := make([]model.Sample, n)
-		n = 0
-		for k, x := range col {
+		var points []model.Sample
+		if n > 0 {
+			points = make([]model.Sample, 0, n)
+		}
+		for k, x := range col.v {
 			if !storage.IsAbsent(x) {
-				points[n] = model.Sample{T: g.At(k), V: x}
-				n++
+				points = append(points, model.Sample{T: g.At(k), V: x})
 			}
 		}
-		mat = append(mat, model.Series{Labels: ss[i].metric(), Samples: points})
+		mat = append(mat, model.Series{Labels: ss[i].metric(), Samples: points, Histograms: hists})
 		return nil
 	})
 	if err != nil {
@@ -89,6 +98,17 @@ func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, err
 	sortByLabels(mat)
 	res.Sort = time.Since(began)
 	return mat, nil
+}
+
+// histogramsOf returns the histograms of a column at the steps of g, and for how many samples they count.
+func histogramsOf(hs []*histogram.FloatHistogram, g plan.Grid) (out []model.Histogram, size int) {
+	for k, h := range hs {
+		if h != nil {
+			out = append(out, model.Histogram{T: g.At(k), FH: h})
+			size += histSamples(h)
+		}
+	}
+	return out, size
 }
 
 // ErrLargeResult is a result that has more than it may.

@@ -103,8 +103,8 @@ func (s only) eval(q *query) ([]float64, error) {
 	if _, err := s.of.open(q); err != nil {
 		return nil, err
 	}
-	err = s.of.run(q, func(_ int, in []float64) error {
-		for k, x := range in {
+	err = s.of.run(q, func(_ int, in column) error {
+		for k, x := range in.v {
 			switch {
 			case storage.IsAbsent(x):
 			case storage.IsAbsent(col[k]):
@@ -149,5 +149,5 @@ func (v vector) run(q *query, out sink) error {
 	if err != nil {
 		return err
 	}
-	return out(0, col)
+	return out(0, column{v: col})
 }

@@ -1,6 +1,10 @@
 package exec
 
-import "github.com/hearth-project/hearth/core/promql/plan"
+import (
+	"github.com/prometheus/prometheus/model/histogram"
+
+	"github.com/hearth-project/hearth/core/promql/plan"
+)
 
 // A worker computes columns of the series of a scan. It belongs to one goroutine.
 type worker interface {
@@ -11,8 +15,9 @@ type worker interface {
 
 // computed is what a worker tells of a column besides its values.
 type computed struct {
-	samples int64   // looked at, counted for each step that does; 0 means that the series is to be left out
-	remarks []error // to be made if the column is pushed
+	samples int64                       // looked at, counted for each step that does; 0 means that the series is to be left out
+	remarks []error                     // to be made if the column is pushed
+	h       []*histogram.FloatHistogram // the histograms of the column, nil if it has none
 }
 
 // scan is a number of series that are computed each by itself. Those who push their columns see them in order,
@@ -65,7 +70,7 @@ func (s *scan) push(q *query, i int, col []float64, c computed, push sink) error
 	for _, r := range c.remarks {
 		q.annotate(r)
 	}
-	return push(i, col)
+	return push(i, column{v: col, h: c.h})
 }
 
 // scanRows returns about how many rows the series of src have between the reference times of a scan.

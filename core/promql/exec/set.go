@@ -4,7 +4,6 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hearth-project/hearth/core/promql/plan"
-	"github.com/hearth-project/hearth/core/storage"
 )
 
 // newSet makes a set operator on two vectors: and, or, unless. Whether a series stays depends, at each step, on whether
@@ -42,11 +41,11 @@ func presence(m *matrix, sigs []int, signatures int) [][]bool {
 	for i, col := range m.cols {
 		t := there[sigs[i]]
 		if t == nil {
-			t = make([]bool, len(col))
+			t = make([]bool, len(col.v))
 			there[sigs[i]] = t
 		}
-		for k, x := range col {
-			if !storage.IsAbsent(x) {
+		for k := range col.v {
+			if col.has(k) {
 				t[k] = true
 			}
 		}
@@ -58,9 +57,9 @@ func presence(m *matrix, sigs []int, signatures int) [][]bool {
 func (m *matrix) filter(sigs []int, there [][]bool, want bool) {
 	for i, col := range m.cols {
 		t := there[sigs[i]]
-		for k := range col {
+		for k := range col.v {
 			if (t != nil && t[k]) != want {
-				col[k] = storage.Absent
+				col.clear(k)
 			}
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/promql/plan"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // sorted orders the series of an instant query; the results of a range query are ordered by labels at the end, whatever
@@ -27,9 +28,9 @@ func sortCall(name string, of operator, args []plan.Node, n int) (operator, bool
 	var order func(m *matrix)
 	switch name {
 	case "sort":
-		order = func(m *matrix) { sort.Sort(sort.Reverse(byValue{m, false})) }
+		order = func(m *matrix) { m.floats(); sort.Sort(sort.Reverse(byValue{m, false})) }
 	case "sort_desc":
-		order = func(m *matrix) { sort.Sort(sort.Reverse(byValue{m, true})) }
+		order = func(m *matrix) { m.floats(); sort.Sort(sort.Reverse(byValue{m, true})) }
 	case "sort_by_label":
 		order = func(m *matrix) { sortByLabel(m, args[1:], 1) }
 	case "sort_by_label_desc":
@@ -41,6 +42,18 @@ func sortCall(name string, of operator, args []plan.Node, n int) (operator, bool
 		return of, true
 	}
 	return sorted(of, order), true
+}
+
+// floats leaves the series that have a float at the only step.
+func (m *matrix) floats() {
+	n := 0
+	for i, col := range m.cols {
+		if !storage.IsAbsent(col.v[0]) {
+			m.series[n], m.cols[n] = m.series[i], col
+			n++
+		}
+	}
+	m.series, m.cols = m.series[:n], m.cols[:n]
 }
 
 // byValue orders by the value of the only step, NaN first, so that reversed it comes last.
@@ -57,7 +70,7 @@ func (b byValue) Swap(i, j int) {
 }
 
 func (b byValue) Less(i, j int) bool {
-	x, y := b.cols[i][0], b.cols[j][0]
+	x, y := b.cols[i].v[0], b.cols[j].v[0]
 	if x != x {
 		return true
 	}

@@ -121,5 +121,5 @@ func (c *gridColumns) Rows(int) (lo, hi int)      { return 0, len(c.times) }
 
 // Values copies the rows: a scan may change what it is given.
 func (c *gridColumns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
-	return append(dst[:0], c.m.cols[i][lo:hi]...), nil
+	return append(dst[:0], c.m.cols[i].v[lo:hi]...), nil
 }

@@ -68,9 +68,9 @@ func (o *traced) open(q *query) ([]series, error) {
 func (o *traced) run(q *query, out sink) error {
 	var above mark
 	from := q.mark()
-	err := o.of.run(q, func(i int, col []float64) error {
+	err := o.of.run(q, func(i int, col column) error {
 		pushed := q.mark()
-		if !empty(col) {
+		if !col.empty() {
 			o.t.Series++
 		}
 		err := out(i, col)

@@ -26,6 +26,13 @@ type windowScan struct {
 	weight  int64
 	valid   func(x float64) error // remarks on a value of the first argument; nil accepts all
 
+	nativeFunc fn.NativeFunc          // the function where there are native histograms or start timestamps
+	argPos     posrange.PositionRange // of the first argument, for what nativeFunc remarks on
+	span       int64                  // of the range in milliseconds, of which windows may see more
+	ahead      int64                  // how far windows go on after the range
+	stats      bool                   // histograms are wanted without their buckets
+	starts     bool                   // start timestamps matter
+
 	named string // the last metric that was looked at for being a counter
 }
 
@@ -58,9 +65,9 @@ func (op *windowScan) run(q *query, out sink) error {
 			plans: newPlans(q, src, op.ref, op.eval, op.width, rateCells), buf: scanBuffer{q: q},
 		}
 	}
-	return s.run(q, func(n int, col []float64) error {
+	return s.run(q, func(n int, col column) error {
 		if op.counter {
-			op.remarkName(q, src.series[n].name(), col)
+			op.remarkName(q, src.series[n].name(), col.v)
 		}
 		return out(n, col)
 	})
@@ -75,6 +82,7 @@ type windowWorker struct {
 	plans   *plans
 	buf     scanBuffer
 	resets  []int32
+	nat     *nativeWindow // if there are series for which it is needed
 }
 
 func (w *windowWorker) close() {
@@ -87,6 +95,9 @@ func (w *windowWorker) column(n int, col []float64) (computed, error) {
 	g, err := w.plans.of(r.group, n)
 	if err != nil {
 		return computed{}, err
+	}
+	if c, done, err := w.native(g, n, col); done {
+		return c, err
 	}
 	if size := w.stretch(g.hi - g.lo); size < len(col) {
 		return w.byStretches(g, r, size, col)

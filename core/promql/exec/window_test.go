@@ -12,7 +12,7 @@ import (
 func TestWideWindowsStopBetweenBatches(t *testing.T) {
 	const rows = 4000 // at each of as many steps: four batches
 	grid := plan.NewGrid(0, rows-1, 1)
-	m := &matrix{series: make([]series, 1), cols: [][]float64{make([]float64, rows)}}
+	m := &matrix{series: make([]series, 1), cols: []column{{v: make([]float64, rows)}}}
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
 	op := &windowScan{
@@ -27,7 +27,7 @@ func TestWideWindowsStopBetweenBatches(t *testing.T) {
 		},
 	}
 	q := newQuery(ctx, Options{MaxSamples: 1e6, Pool: &Pool{}})
-	err := op.run(q, func(int, []float64) error { return nil })
+	err := op.run(q, func(int, column) error { return nil })
 	if !errors.Is(err, context.Canceled) || calls != 2 {
 		t.Errorf("error %v after %d batches", err, calls)
 	}

@@ -72,6 +72,9 @@ func NewFold(op parser.ItemType, n int) Fold {
 
 type sum struct{ sum, c []float64 }
 
+// Has tells whether there is a value at step k.
+func (s *sum) Has(k int) bool { return !storage.IsAbsent(s.sum[k]) }
+
 func (s *sum) Add(col []float64) {
 	sum, c := s.sum[:len(col)], s.c[:len(col)]
 	for k, x := range col {
@@ -111,6 +114,9 @@ type mean struct {
 	sum, c, n []float64
 	updated   map[int]bool
 }
+
+// Has tells whether there is a value at step k.
+func (m *mean) Has(k int) bool { return !storage.IsAbsent(m.sum[k]) }
 
 func (m *mean) Add(col []float64) {
 	sum, c, n := m.sum[:len(col)], m.c[:len(col)], m.n[:len(col)]

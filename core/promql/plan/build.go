@@ -25,6 +25,8 @@ type builder struct {
 	start, end time.Time
 	step       time.Duration
 	outs       callout.Table
+	stats      bool // within a function that wants only count and sum of histograms
+	whole      bool // within one that needs buckets, whatever stats says
 	plain      bool // within the parameter of an aggregation, where upstream resolves no @ start() and marks nothing invariant
 }
 
@@ -116,6 +118,7 @@ func (b *builder) selector(n *parser.VectorSelector) (*Selector, error) {
 		expr:      expr{parser.ValueTypeVector, n.PositionRange()},
 		Reference: Reference{Offset: off.Milliseconds(), At: b.at(n.Timestamp, n.StartOrEnd), Slides: b.plain},
 		Matchers:  n.LabelMatchers,
+		Stats:     b.stats && !b.whole,
 	}
 	switch {
 	case n.Anchored:
@@ -146,7 +149,7 @@ func (b *builder) matrix(x expr, n *parser.MatrixSelector) (part, error) {
 }
 
 func (b *builder) subquery(x expr, n *parser.SubqueryExpr) (part, error) {
-	p, err := b.build(n.Expr)
+	p, err := b.needing(false, true).build(n.Expr)
 	if err != nil {
 		return part{}, err
 	}
@@ -173,7 +176,17 @@ func (b *builder) subquery(x expr, n *parser.SubqueryExpr) (part, error) {
 	return part{node: r, invariant: ref.At != nil && !b.plain}, nil
 }
 
+// needing returns b for what is within an expression that wants only the stats of histograms, or needs them whole.
+func (b *builder) needing(stats, whole bool) *builder {
+	within := *b
+	within.stats, within.whole = b.stats || stats, b.whole || whole
+	return &within
+}
+
 func (b *builder) binary(x expr, n *parser.BinaryExpr) (part, error) {
+	if n.Op == parser.TRIM_LOWER || n.Op == parser.TRIM_UPPER {
+		b = b.needing(false, true)
+	}
 	l, err := b.build(n.LHS)
 	if err != nil {
 		return part{}, err
@@ -229,6 +242,12 @@ func (b *builder) call(x expr, n *parser.Call) (part, error) {
 	}
 	out := &Call{expr: x, Func: n.Func.Name, Args: make([]Node, len(n.Args)), Out: b.outs[n.Func.Name]}
 	parts := make([]part, len(n.Args))
+	switch n.Func.Name {
+	case "histogram_count", "histogram_sum", "histogram_avg":
+		b = b.needing(true, false)
+	case "histogram_quantile", "histogram_quantiles", "histogram_fraction", "histogram_stddev", "histogram_stdvar":
+		b = b.needing(false, true)
+	}
 	fixed := !stepDependent[n.Func.Name] && out.Out == nil // which may look at the time
 	for i, arg := range n.Args {
 		var err error

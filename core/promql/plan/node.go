@@ -79,6 +79,8 @@ type Selector struct {
 	Name     string // of the metric, if the matchers demand one
 	Extend   Extension
 	Stamp    bool // the value is the sample's time, not its value: timestamp(selector)
+	Start    bool // with Stamp: it is its start timestamp, as of start_timestamp(selector)
+	Stats    bool // of native histograms only count and sum are wanted
 }
 
 // Range is a range vector: the samples in (t-Width, t] of stored series or of the results of a subquery.
