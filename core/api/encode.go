@@ -59,6 +59,11 @@ func (s *stream) vectorSample(v *model.VectorSample, first bool) {
 	}
 	s.b = append(s.b, `{"metric":`...)
 	s.b = appendLabels(s.b, v.Labels)
+	if v.H != nil {
+		s.b = append(s.b, `,"histogram":`...)
+		s.b = append(appendHistogramPoint(s.b, v.T, v.H), '}')
+		return
+	}
 	s.b = append(s.b, `,"value"`...)
 	at := len(s.b)
 	s.points.next = 0 // the time is that of the element before
@@ -70,7 +75,9 @@ func (s *stream) vectorSample(v *model.VectorSample, first bool) {
 func (s *stream) series(r *model.Series) {
 	s.b = append(s.b, `{"metric":`...)
 	s.b = appendLabels(s.b, r.Labels)
-	s.b = append(s.b, `,"values":[`...)
+	if len(r.Samples) > 0 || len(r.Histograms) == 0 {
+		s.b = append(s.b, `,"values":[`...)
+	}
 	at := len(s.b) - 1
 	s.points.next = 0
 	for i := 0; i < len(r.Samples); i += samplesAHand {
@@ -86,7 +93,15 @@ func (s *stream) series(r *model.Series) {
 			return
 		}
 	}
-	s.b = append(s.b, `]}`...)
+	if len(r.Samples) > 0 || len(r.Histograms) == 0 {
+		s.b = append(s.b, ']')
+	}
+	if len(r.Histograms) > 0 {
+		if s.histograms(r.Histograms); s.err != nil {
+			return
+		}
+	}
+	s.b = append(s.b, '}')
 }
 
 // appendPlain writes v without an exponent and with no more digits than needed: so are scalars, and the times of

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	commonmodel "github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/model"
@@ -38,8 +39,9 @@ type output struct {
 
 // cell is one sample of a row.
 type cell struct {
-	series *written
-	value  float64
+	series    *written
+	value     float64
+	histogram *histogram.FloatHistogram // in place of the value if it is not nil
 }
 
 // written is a series of an output.
@@ -113,7 +115,7 @@ func (o *output) gather(v model.Vector, limit int) error {
 			return errSameSeries
 		}
 		w.round = o.round
-		o.cells = append(o.cells, cell{w, s.V})
+		o.cells = append(o.cells, cell{w, s.V, s.H})
 	}
 	if limit > 0 && len(v) > limit {
 		return fmt.Errorf("exceeded limit of %d with %d series", limit, len(v))
@@ -121,7 +123,7 @@ func (o *output) gather(v model.Vector, limit int) error {
 	if len(o.series) > len(v) {
 		for _, w := range o.series {
 			if w.round != o.round {
-				o.cells = append(o.cells, cell{w, model.Stale})
+				o.cells = append(o.cells, cell{series: w, value: model.Stale})
 			}
 		}
 	}
@@ -169,20 +171,29 @@ func (o *output) undo() {
 
 // append stores the row, whose first n cells are results. The storage takes a row as a whole or not at all; where it
 // does not, because another rule writes a series as well or the time went backwards, samples go singly, so that as
-// many as possible are kept. It returns the results that were refused, no longer of this round, and the first reason.
+// many as possible are kept. Histograms are no part of rows. It returns the results that were refused, no longer of
+// this round, and the first reason.
 func (o *output) append(ctx context.Context, t int64, n int) (refused []cell, err error) {
-	if err = o.appendRow(t); err == nil || errors.Is(err, storage.ErrClosed) || errors.Is(err, storage.ErrNoSpace) {
+	singly := o.cells[:n]
+	if err = o.appendRow(t); errors.Is(err, storage.ErrClosed) || errors.Is(err, storage.ErrNoSpace) {
 		return nil, err
 	}
-	refused, err = o.appendSingly(ctx, t, o.cells[:n])
+	stored := err == nil
+	if stored {
+		singly = o.histograms(n)
+	}
+	refused, err = o.appendSingly(ctx, t, singly)
 	if err != nil && len(refused) == 0 {
 		return nil, err
 	}
-	markers := o.cells[n:]
+	var markers []cell
+	if !stored {
+		markers = o.cells[n:]
+	}
 	for _, c := range refused {
 		c.series.round = 0
 		if c.series.stored {
-			markers = append(markers, cell{c.series, model.Stale})
+			markers = append(markers, cell{series: c.series, value: model.Stale})
 		}
 	}
 	// A marker is refused where another rule goes on with the series: that is as it should be.
@@ -201,7 +212,7 @@ func (o *output) appendSingly(ctx context.Context, t int64, cells []cell) (refus
 	}
 	batch := make([]model.Series, len(cells))
 	for i, c := range cells {
-		batch[i] = model.Series{Labels: c.series.labels, Samples: []model.Sample{{T: t, V: c.value}}}
+		batch[i] = c.sample(t)
 	}
 	var partly *storage.AppendError
 	err = o.store.Append(ctx, batch)
@@ -222,12 +233,32 @@ func (o *output) appendSingly(ctx context.Context, t int64, cells []cell) (refus
 	return refused, partly.First
 }
 
+// histograms returns which of the first n cells are histograms.
+func (o *output) histograms(n int) (out []cell) {
+	for _, c := range o.cells[:n] {
+		if c.histogram != nil {
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (c cell) sample(t int64) model.Series {
+	if c.histogram != nil {
+		return model.Series{Labels: c.series.labels, Histograms: []model.Histogram{{T: t, FH: c.histogram}}}
+	}
+	return model.Series{Labels: c.series.labels, Samples: []model.Sample{{T: t, V: c.value}}}
+}
+
 func (o *output) appendRow(t int64) error {
 	if err := o.open(); err != nil {
 		return err
 	}
 	o.rowOf, o.values = o.rowOf[:0], o.values[:0]
 	for _, c := range o.cells {
+		if c.histogram != nil {
+			continue
+		}
 		w := c.series
 		if w.opened != o.opened {
 			slot, err := o.group.Slot(w.labels)
@@ -238,6 +269,9 @@ func (o *output) appendRow(t int64) error {
 			o.slots++
 		}
 		o.rowOf, o.values = append(o.rowOf, w.slot), append(o.values, c.value)
+	}
+	if len(o.rowOf) == 0 {
+		return nil
 	}
 	return o.group.Append(t, o.rowOf, o.values)
 }

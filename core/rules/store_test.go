@@ -69,6 +69,15 @@ func (m *memory) Append(_ context.Context, batch []model.Series) error {
 			}
 			out.Stored++
 		}
+		if len(series.Histograms) > 0 {
+			known := m.series[series.Labels.String()]
+			if known == nil {
+				known = &model.Series{Labels: series.Labels}
+				m.series[series.Labels.String()] = known
+			}
+			known.Histograms = append(known.Histograms, series.Histograms...)
+			out.Stored += len(series.Histograms)
+		}
 	}
 	if out.Rejected > 0 {
 		return &out
