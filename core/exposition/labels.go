@@ -11,6 +11,9 @@ import (
 // Labels resolves the labels of the current series: escapes are replaced, and the values of le and quantile are
 // written the way OpenMetrics does. Names may occur twice and may be invalid; that is for the caller to refuse.
 func (p *Parser) Labels() labels.Labels {
+	if p.format == Protobuf {
+		return p.protoLabels()
+	}
 	raw := string(p.Raw()) // one copy that the labels share
 	p.record(p.start, false)
 	s := raw
@@ -63,7 +66,7 @@ type Exemplar struct {
 	HasT   bool
 }
 
-// Exemplar returns the exemplar of the current series, if it has one.
+// Exemplar returns the exemplar of the current series of a text format, if it has one.
 func (p *Parser) Exemplar() (Exemplar, bool) {
 	if p.exemplar.hi == 0 {
 		return Exemplar{}, false

@@ -6,6 +6,8 @@ import (
 	"strings"
 )
 
+const protobufMedia = "application/vnd.google.protobuf"
+
 // protocols maps upstream's names of formats to what is asked for in an Accept header.
 var protocols = map[string]struct {
 	format Format
@@ -13,6 +15,7 @@ var protocols = map[string]struct {
 }{
 	"OpenMetricsText1.0.0": {OpenMetrics, "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"},
 	"OpenMetricsText0.0.1": {OpenMetrics, "application/openmetrics-text;version=0.0.1"},
+	"PrometheusProto":      {Protobuf, protobufMedia + ";proto=io.prometheus.client.MetricFamily;encoding=delimited"},
 	"PrometheusText1.0.0":  {Text, "text/plain;version=1.0.0;escaping=allow-utf-8"},
 	"PrometheusText0.0.4":  {Text, "text/plain;version=0.0.4"},
 }
@@ -21,7 +24,7 @@ var protocols = map[string]struct {
 // target has none of them. Names this package does not read are left out.
 func Accept(names []string) string {
 	var b strings.Builder
-	q := 6 // as upstream counts
+	q := 7 // as upstream counts
 	for _, n := range names {
 		if p, ok := protocols[n]; ok && q > 1 {
 			fmt.Fprintf(&b, "%s;q=0.%d,", p.accept, q)
@@ -58,6 +61,8 @@ func formatOf(contentType string) (Format, string) {
 		return Text, ""
 	case media == "application/openmetrics-text" && params["version"] != "2.0.0":
 		return OpenMetrics, ""
+	case media == protobufMedia:
+		return Protobuf, ""
 	}
 	return 0, fmt.Sprintf("the target sent Content-Type %.100q, which is no exposition format hearth reads", contentType)
 }

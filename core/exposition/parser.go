@@ -1,5 +1,5 @@
 // Package exposition reads what targets expose: the Prometheus text format 0.0.4 (with the quoted UTF-8 names of
-// 1.0.0) and OpenMetrics 1.0.
+// 1.0.0), OpenMetrics 1.0, and the Prometheus protobuf format with native histograms.
 //
 // A Parser walks over one body and yields entries: types, helps, units, comments and series. Walking allocates
 // nothing. The labels of a series are only checked; they are resolved when asked for, because a scrape knows
@@ -10,7 +10,9 @@
 //   - a NUL byte is accepted inside quotes, helps and comments only; upstream ends the body without a word, or
 //     takes it for part of what stands before it;
 //   - white space before a metric name is skipped, as the format's description says; upstream makes it part of the name;
-//   - escapes in the labels of exemplars are resolved.
+//   - escapes in the labels of exemplars are resolved;
+//   - every NaN of a protobuf body is the ordinary one, as in the text formats, and all native histograms of a family
+//     have their exemplars; upstream reads those of the first only.
 package exposition
 
 import (
@@ -30,6 +32,7 @@ type Format uint8
 const (
 	Text        Format = iota + 1 // Prometheus text 0.0.4 and 1.0.0
 	OpenMetrics                   // OpenMetrics text 0.0.1 and 1.0.0
+	Protobuf                      // delimited io.prometheus.client.MetricFamily
 )
 
 func (f Format) String() string {
@@ -38,6 +41,8 @@ func (f Format) String() string {
 		return "Prometheus text"
 	case OpenMetrics:
 		return "OpenMetrics"
+	case Protobuf:
+		return "Prometheus protobuf"
 	}
 	return "unknown format"
 }
@@ -47,12 +52,13 @@ type Kind uint8
 
 // What Next finds.
 const (
-	None    Kind = iota
-	Type         // Name, MetricType
-	Help         // Name, Text
-	Unit         // Name, Text; OpenMetrics only
-	Comment      // Text; text format only
-	Series       // Raw, Value, Timestamp, Labels, Exemplar
+	None      Kind = iota
+	Type           // Name, MetricType
+	Help           // Name, Text
+	Unit           // Name, Text; OpenMetrics and protobuf only
+	Comment        // Text; text format only
+	Series         // Raw, Value, Timestamp, Labels, Exemplars
+	Histogram      // Raw, Histogram, Timestamp, Labels, Exemplars; protobuf only
 )
 
 // Parser walks over a body. The zero Parser is an empty body; Reset gives it one. Not safe for concurrent use.
@@ -81,6 +87,12 @@ type Parser struct {
 	expectHash uint64
 	expected   bool // the current series is the expected one
 
+	// of protobuf bodies
+	options   Options
+	msg       message
+	broken    error // what is wrong at the current place
+	converter converter
+
 	offsets []int
 	builder labels.ScratchBuilder
 	ready   bool // builder and seed are set up
@@ -97,17 +109,22 @@ func (p *Parser) Reset(body []byte, f Format) {
 	}
 	p.b, p.pos, p.format = body, 0, f
 	p.name, p.text, p.metricType = nil, nil, ""
-	p.start, p.end, p.expectLen, p.expected, p.hasTS, p.exemplar = 0, 0, 0, false, false, span{}
+	p.start, p.end, p.expectLen, p.expected, p.hasTS, p.exemplar = 0, 0, -1, false, false, span{}
+	p.msg.head, p.msg.fields, p.msg.sample, p.broken = 0, 0, noParts, nil
 }
 
 // SetSeed sets the seed that Hash and Expect use. Without it each parser has its own.
 func (p *Parser) SetSeed(s maphash.Seed) { p.Reset(nil, p.format); p.seed = s }
 
-// Next finds the next entry. The error is io.EOF at the end of the body, else an *Error; after it the parser is done.
+// Next finds the next entry. The error is io.EOF at the end of the body, else an *Error,
+// or a *MessageError of a protobuf body; after it the parser is done.
 func (p *Parser) Next() (Kind, error) {
 	p.expected = false
-	if p.format == OpenMetrics {
+	switch p.format {
+	case OpenMetrics:
 		return p.nextOpenMetrics()
+	case Protobuf:
+		return p.nextProtobuf()
 	}
 	return p.nextText()
 }
@@ -150,13 +167,16 @@ func (p *Parser) Text() []byte {
 // MetricType returns the type named by the last Type entry; empty before the first.
 func (p *Parser) MetricType() model.MetricType { return p.metricType }
 
-// Raw returns the series as it stands in the body: name, braces and what is in them.
+// Raw returns the series as it stands in the body: name, braces and what is in them; of protobuf, its labels.
 func (p *Parser) Raw() []byte { return p.b[p.start:p.end] }
 
-// Hash returns the hash of Raw.
+// Hash returns the hash of Raw, and of what else tells a series of a protobuf body from others.
 func (p *Parser) Hash() uint64 {
 	if p.expected {
 		return p.expectHash
+	}
+	if p.format == Protobuf {
+		return p.msg.current
 	}
 	return maphash.Bytes(p.seed, p.b[p.start:p.end])
 }
@@ -228,7 +248,7 @@ func Check(body []byte, f Format) (samples int, err error) {
 		if err != nil {
 			return samples, err
 		}
-		if k == Series {
+		if k == Series || k == Histogram {
 			samples++
 		}
 	}

@@ -167,7 +167,9 @@ func TestFormatOf(t *testing.T) {
 		{"", "OpenMetricsText1.0.0", OpenMetrics, ""},
 		{"text/html", "", 0, "text/html"},
 		{"text/html", "PrometheusText0.0.4", Text, ""},
-		{"application/vnd.google.protobuf", "", 0, "protobuf"},
+		{"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited", "", Protobuf, ""},
+		{"", "PrometheusProto", Protobuf, ""},
+		{"application/x-protobuf", "", 0, "protobuf"},
 		{";;;", "", 0, "cannot be read"},
 	} {
 		got, err := FormatOf(tt.contentType, tt.fallback)
@@ -179,7 +181,7 @@ func TestFormatOf(t *testing.T) {
 
 func TestAccept(t *testing.T) {
 	got := Accept([]string{"PrometheusProto", "OpenMetricsText1.0.0", "PrometheusText0.0.4"})
-	want := "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4"
+	want := "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4"
 	if got != want {
 		t.Errorf("got %s", got)
 	}
