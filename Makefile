@@ -54,6 +54,7 @@ bench: ## benchmarks of the packages; recorded results are in core/bench/results
 soak: build deps ## the long forms: 500 kills and 200 full disks under load, every crash point of the database
 	HEARTH_SOAK=1 $(GO) test -count=1 -timeout 0 ./core/tsdb/...
 	HEARTH_SOAK=1 $(GO) test -count=1 -timeout 0 -run Soak -v ./core/e2e/...
+	HEARTH_SOAK=1 $(GO) test -count=1 -timeout 0 -run 'TestRandom.*EqualUpstream' ./core/promql/
 
 check: test fuzz bench ## all of them, and a tidy tree
 	$(GO) mod tidy

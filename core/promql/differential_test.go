@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	upstream "github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -28,6 +30,14 @@ var (
 
 var syntax = parser.Options{EnableExperimentalFunctions: true, ExperimentalDurationExpr: true, EnableBinopFillModifiers: true, EnableExtendedRangeSelectors: true}
 
+// manyQueries returns how many random queries are run: as many as asked for, and very many in a soak.
+func manyQueries() int {
+	if os.Getenv("HEARTH_SOAK") != "" {
+		return max(*queries, 500_000)
+	}
+	return *queries
+}
+
 // TestRandomQueriesEqualUpstream runs random queries on random data through both engines. Results must have the same
 // bits, errors and annotations the same words.
 //
@@ -35,10 +45,11 @@ var syntax = parser.Options{EnableExperimentalFunctions: true, ExperimentalDurat
 func TestRandomQueriesEqualUpstream(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	const perData = 30
+	count := manyQueries()
 	failed := 0
 	errors := map[bool]int{} // by whether they are the same
 	full := 0
-	for s := *seed; s < *seed+uint64(*queries/perData); s++ {
+	for s := *seed; s < *seed+uint64(count/perData); s++ {
 		r := rand.New(rand.NewPCG(s, 0))
 		data := randomData(r)
 		both := newBoth(t, r.IntN(4) == 0)
@@ -63,9 +74,9 @@ func TestRandomQueriesEqualUpstream(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d queries, %d with a result, %d with the same error, %d with another", *queries, full, errors[true], errors[false])
-	if full*3 < *queries {
-		t.Errorf("only %d of %d queries have a result", full, *queries)
+	t.Logf("%d queries, %d with a result, %d with the same error, %d with another", count, full, errors[true], errors[false])
+	if full*3 < count {
+		t.Errorf("only %d of %d queries have a result", full, count)
 	}
 	if errors[false]*20 > errors[true] {
 		t.Errorf("%d errors are not upstream's, %d are", errors[false], errors[true])
@@ -87,8 +98,11 @@ func (c queryCase) String() string {
 	return fmt.Sprintf("%s\n  from %d to %d step %s", c.expr, c.start.UnixMilli(), c.end.UnixMilli(), c.step)
 }
 
-func randomCase(r *rand.Rand) queryCase {
-	q := randomQuery{Rand: r, instant: r.IntN(3) == 0}
+func randomCase(r *rand.Rand) queryCase { return randomCaseOf(r, false) }
+
+// randomCaseOf is randomCase, with native also on native histograms.
+func randomCaseOf(r *rand.Rand, native bool) queryCase {
+	q := randomQuery{Rand: r, instant: r.IntN(3) == 0, native: native}
 	c := queryCase{lookback: []time.Duration{5 * time.Minute, time.Minute, 15 * time.Second}[r.IntN(3)]}
 	at := time.UnixMilli(dataStart + r.Int64N(dataSpan))
 	if r.IntN(2) == 0 { // so that samples lie on the bounds of windows
@@ -183,7 +197,7 @@ func sameWords(s string) string {
 }
 
 var (
-	remarking = regexp.MustCompile(`rate|increase|quantile|histogram|sort|</|>/`)
+	remarking = regexp.MustCompile(`rate|increase|quantile|histogram|sort|</|>/|hist|custom|mixed`)
 	place     = regexp.MustCompile(` \(\d+:\d+\)$`)
 )
 
@@ -221,17 +235,20 @@ func (b both) runOurs(data memory, c queryCase) (o outcome) {
 	}
 	switch v := res.Value.(type) {
 	case model.Scalar:
-		o.add(labels.EmptyLabels(), v.T, v.V)
+		o.add(labels.EmptyLabels(), v.T, v.V, nil)
 	case model.Vector:
 		for _, s := range v {
-			o.add(s.Labels, s.T, s.V)
+			o.add(s.Labels, s.T, s.V, s.H)
 		}
 		slices.Sort(o.lines)
 	case model.Matrix:
 		for _, s := range v {
 			o.lines = append(o.lines, s.Labels.String())
 			for _, p := range s.Samples {
-				o.add(labels.EmptyLabels(), p.T, p.V)
+				o.add(labels.EmptyLabels(), p.T, p.V, nil)
+			}
+			for _, p := range s.Histograms {
+				o.add(labels.EmptyLabels(), p.T, 0, p.Float())
 			}
 		}
 	}
@@ -264,27 +281,41 @@ func (b both) runTheirs(data memory, c queryCase) (o outcome) {
 	slices.Sort(o.infos)
 	switch v := res.Value.(type) {
 	case upstream.Scalar:
-		o.add(labels.EmptyLabels(), v.T, v.V)
+		o.add(labels.EmptyLabels(), v.T, v.V, nil)
 	case upstream.Vector:
 		for _, s := range v {
-			o.add(s.Metric, s.T, s.F)
+			o.add(s.Metric, s.T, s.F, s.H)
 		}
 		slices.Sort(o.lines)
 	case upstream.Matrix:
 		for _, s := range v {
 			o.lines = append(o.lines, s.Metric.String())
 			for _, p := range s.Floats {
-				o.add(labels.EmptyLabels(), p.T, p.F)
+				o.add(labels.EmptyLabels(), p.T, p.F, nil)
+			}
+			for _, p := range s.Histograms {
+				o.add(labels.EmptyLabels(), p.T, 0, p.H)
 			}
 		}
 	}
 	return o
 }
 
-func (o *outcome) add(ls labels.Labels, t int64, v float64) {
-	bits := fmt.Sprintf("%x", math.Float64bits(v))
-	if math.IsNaN(v) {
-		bits = "NaN"
+func (o *outcome) add(ls labels.Labels, t int64, v float64, h *histogram.FloatHistogram) {
+	line := fmt.Sprintf("%s %d %v %s", ls, t, v, bits(v))
+	if h != nil {
+		line = fmt.Sprintf("%s %d %d %d %v count %v %s sum %v %s zero %s %s", ls, t, h.CounterResetHint, h.Schema, h.CustomValues,
+			h.Count, bits(h.Count), h.Sum, bits(h.Sum), bits(h.ZeroThreshold), bits(h.ZeroCount))
+		for it := h.AllBucketIterator(); it.Next(); {
+			line += fmt.Sprintf(" %d:%v:%s", it.At().Index, it.At().Count, bits(it.At().Count))
+		}
 	}
-	o.lines = append(o.lines, fmt.Sprintf("%s %d %v %s", ls, t, v, bits))
+	o.lines = append(o.lines, line)
+}
+
+func bits(v float64) string {
+	if math.IsNaN(v) {
+		return "NaN"
+	}
+	return fmt.Sprintf("%x", math.Float64bits(v))
 }

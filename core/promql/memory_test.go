@@ -35,7 +35,7 @@ func (m memoryQuerier) Select(_ context.Context, mint, maxt int64, ms ...*labels
 	var out []storage.Columns
 	for _, c := range m.memory {
 		if sel := c.within(mint, maxt, ms); sel.Len() > 0 {
-			out = append(out, sel)
+			out = append(out, sel.selected())
 		}
 	}
 	return out, nil
@@ -52,8 +52,10 @@ func (c *columns) within(mint, maxt int64, ms []*labels.Matcher) *columns {
 		}
 		out.labels = append(out.labels, ls)
 		out.values = append(out.values, c.values[i][lo:hi])
+		out.hists = append(out.hists, c.hists[i][lo:hi])
 		if from, to := out.Rows(len(out.labels) - 1); from == to {
-			out.labels, out.values = out.labels[:len(out.labels)-1], out.values[:len(out.values)-1]
+			n := len(out.labels) - 1
+			out.labels, out.values, out.hists = out.labels[:n], out.values[:n], out.hists[:n]
 		}
 	}
 	return out
@@ -94,8 +96,9 @@ func (s samplesQuerier) Select(_ context.Context, _ bool, h *upstorage.SelectHin
 		for i, ls := range sel.labels {
 			var samples []chunks.Sample
 			for row, v := range sel.values[i] {
-				if !storage.IsAbsent(v) {
-					samples = append(samples, sample{sel.times[row], v})
+				if s := sel.hists[i][row]; s.h != nil || !storage.IsAbsent(v) {
+					s.v = v
+					samples = append(samples, sample{s})
 				}
 			}
 			set.series = append(set.series, upstorage.NewListSeries(ls, samples))
@@ -115,16 +118,22 @@ func (s *seriesSet) At() upstorage.Series              { return s.series[s.at] }
 func (s *seriesSet) Err() error                        { return nil }
 func (s *seriesSet) Warnings() annotations.Annotations { return nil }
 
-// sample is a float sample for upstream.
-type sample struct {
-	t int64
-	v float64
+// sample is a sample for upstream.
+type sample struct{ s storedSample }
+
+func (s sample) T() int64                { return s.s.t }
+func (s sample) ST() int64               { return s.s.st }
+func (s sample) F() float64              { return s.s.v }
+func (s sample) H() *histogram.Histogram { return nil }
+
+// FH returns a copy: upstream uses the memory again.
+func (s sample) FH() *histogram.FloatHistogram { return s.s.h.Copy() }
+
+func (s sample) Type() chunkenc.ValueType {
+	if s.s.h != nil {
+		return chunkenc.ValFloatHistogram
+	}
+	return chunkenc.ValFloat
 }
 
-func (s sample) T() int64                      { return s.t }
-func (s sample) ST() int64                     { return 0 }
-func (s sample) F() float64                    { return s.v }
-func (s sample) H() *histogram.Histogram       { return nil }
-func (s sample) FH() *histogram.FloatHistogram { return nil }
-func (s sample) Type() chunkenc.ValueType      { return chunkenc.ValFloat }
-func (s sample) Copy() chunks.Sample           { return s }
+func (s sample) Copy() chunks.Sample { return s }

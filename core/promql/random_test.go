@@ -171,6 +171,7 @@ type randomQuery struct {
 	*rand.Rand
 	instant bool
 	free    bool // no @ modifier
+	native  bool // there are native histograms
 }
 
 func (q *randomQuery) pick(of ...string) string { return of[q.IntN(len(of))] }
@@ -180,6 +181,9 @@ func (q *randomQuery) pick(of ...string) string { return of[q.IntN(len(of))] }
 func (q *randomQuery) vector(depth int, ordered bool) string {
 	if depth <= 0 {
 		return q.selector()
+	}
+	if q.native && q.IntN(6) == 0 {
+		return q.ofHistogram(depth-1, ordered)
 	}
 	n := 12
 	if ordered && !q.instant {
@@ -239,6 +243,9 @@ func (q *randomQuery) selector() string {
 }
 
 func (q *randomQuery) name() string {
+	if q.native && q.IntN(4) > 0 {
+		return q.histogramName()
+	}
 	if q.IntN(8) == 0 {
 		return q.pick(`{__name__=~".*_total"}`, `{job="j0"}`, `{__name__=~"temp|queue"}`, `{mode!="",job=~"j.*"}`)
 	}
@@ -264,7 +271,7 @@ func (q *randomQuery) rangeVector(depth int, fixed bool) string {
 	width := q.pick("30s", "1m", "2m", "5m", "20m", "61s")
 	if depth > 0 && q.IntN(4) == 0 {
 		mods := strings.Replace(q.modifiers(!fixed), "-1m", "2m", 1)
-		inner := randomQuery{Rand: q.Rand, free: q.free || mods != ""} // it is evaluated as a range query
+		inner := randomQuery{Rand: q.Rand, free: q.free || mods != "", native: q.native} // it is evaluated as a range query
 		return fmt.Sprintf("(%s)[%s:%s]%s", inner.vector(depth-1, true), width, q.pick("", "10s", "30s", "1m", "7s"), mods)
 	}
 	return fmt.Sprintf("%s[%s]%s", q.name(), width, q.modifiers(true))

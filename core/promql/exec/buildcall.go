@@ -107,6 +107,7 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 		rows: rows, ref: ref, eval: b.grid, width: width, f: f, args: args, keep: fn.KeepsName(n.Func),
 		counter: fn.OfCounters(n.Func), pos: r.Pos(), weight: b.weight,
 		nativeFunc: native, argPos: n.Args[0].Pos(), span: r.Width, starts: b.startTimes && fn.UsesStarts(n.Func),
+		checks: n.Func == "double_exponential_smoothing",
 	}
 	if r.Sub != nil {
 		scan.pos = posrange.PositionRange{} // upstream has lost the place of a subquery by then

@@ -158,7 +158,7 @@ func (w *instantWorker) native(cols storage.Columns, i, first int, g *groupPlan,
 		}
 	}
 	if w.stats {
-		onlyStats(hs)
+		onlyStats(hs, skips(cols.Times()[first:], v, hs, w.ref, w.lookback, w.lookback))
 	}
 	win := g.full()
 	for k := range col {

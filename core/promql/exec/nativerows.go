@@ -1,12 +1,14 @@
 package exec
 
 import (
+	"math"
 	"slices"
 
 	"github.com/prometheus/prometheus/model/histogram"
 
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql/fn"
+	"github.com/hearth-project/hearth/core/promql/plan"
 	"github.com/hearth-project/hearth/core/storage"
 )
 
@@ -97,10 +99,13 @@ func extended(spans []histogram.Span, index, next int32) []histogram.Span {
 }
 
 // onlyStats replaces histograms by what is left of them without buckets, if nothing else is asked for. What buckets tell
-// of resets goes into the hints.
-func onlyStats(hs []*histogram.FloatHistogram) {
+// of resets goes into the hints, but for those in skipped.
+func onlyStats(hs []*histogram.FloatHistogram, skipped []bool) {
 	var last *histogram.FloatHistogram
 	for i, h := range hs {
+		if skipped != nil && skipped[i] {
+			last = nil
+		}
 		if h == nil {
 			continue
 		}
@@ -118,6 +123,43 @@ func onlyStats(hs []*histogram.FloatHistogram) {
 		}
 		hs[i] = &histogram.FloatHistogram{CounterResetHint: hint, Schema: h.Schema, Count: h.Count, Sum: h.Sum}
 	}
+}
+
+// skips tells which of the rows with the values v upstream comes to with a leap: it does not know the one before then.
+// It leaps where the next window, of the given width at first and later, begins after the row it has come to.
+func skips(times []int64, v []float64, hs []*histogram.FloatHistogram, ref plan.Times, width, later int64) []bool {
+	if hs == nil {
+		return nil
+	}
+	next := func(row int, t int64) int {
+		for row < len(v) && (times[row] < t || hs[row] == nil && storage.IsAbsent(v[row])) {
+			row++
+		}
+		return row
+	}
+	out := make([]bool, len(v))
+	row := next(0, math.MinInt64)
+	last := int64(math.MinInt64)
+	for k := 0; k < ref.N && row < len(v); k++ {
+		t := ref.At(k)
+		if from := t - width; from > last {
+			if from > times[row] {
+				row = next(row, from)
+				if row == len(v) {
+					break
+				}
+				out[row] = true
+			}
+			last = times[row]
+		}
+		if last < t {
+			if row = next(row, t); row < len(v) {
+				last = times[row]
+			}
+		}
+		width = later
+	}
+	return out
 }
 
 // withoutHints returns hs without what they say of resets: since the sample before, which between the steps of a subquery

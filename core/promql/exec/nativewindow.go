@@ -40,7 +40,7 @@ func (w *windowWorker) native(g *groupPlan, n int, col []float64) (c computed, d
 		hs = withoutHints(hs)
 	}
 	if w.stats {
-		onlyStats(hs)
+		onlyStats(hs, skips(cols.Times()[first:], v, hs, w.ref, w.width, min(w.width, w.ref.Step)))
 	}
 	var st []int64
 	if starts {
@@ -84,10 +84,13 @@ func (n *nativeWindow) compute(w *windowWorker, i int, col []float64) (c compute
 		n.resets, in.Known = fn.Survey(n.v, n.resets[:0])
 		in.Resets = n.resets
 	}
+	n.all = w.plans.replanned(n.all, rows.T)
+	if w.checks {
+		w.f(n.all, fn.Series{V: rows.V}, w.args, col)
+	}
 	if err := w.ofFloats(n.alone, in, col); err != nil {
 		return c, err
 	}
-	n.all = w.plans.replanned(n.all, rows.T)
 	n.run = fn.Run{Name: w.src.series[i].name(), Pos: w.argPos, Remarks: n.run.Remarks[:0]}
 	for k := range col {
 		lo, hi := n.all.Lo[k], n.all.Hi[k]
