@@ -46,7 +46,25 @@ func (c *checker) check() {
 	c.ruleFiles()
 	c.global(&c.cfg.Global)
 	c.jobs()
+	c.functions()
 	c.alerting()
+}
+
+// functions checks the plugins of functions.
+func (c *checker) functions() {
+	seen := map[string]bool{}
+	for i, f := range c.cfg.Functions {
+		path := fmt.Sprintf("functions[%d]", i)
+		switch {
+		case f.Plugin == "":
+			c.problem(c.at(f), "%s: needs a plugin, as hearth/anomaly", path)
+		case seen[f.Plugin]:
+			c.problem(c.at(&f.Plugin), "%s.plugin: %s is there already", path, f.Plugin)
+		default:
+			c.pluginUse(f, path)
+		}
+		seen[f.Plugin] = true
+	}
 }
 
 func (c *checker) server(s *Server) {
@@ -182,6 +200,7 @@ func (c *checker) global(g *Global) {
 			c.problem(c.at(placeKey{&g.ExternalLabels, name}, &g.ExternalLabels), "global.external_labels: %q cannot be the name of a label", name)
 		}
 	}
+	c.cfg.protocolsSet = len(g.ScrapeProtocols) > 0
 	g.ScrapeProtocols = c.protocols(&g.ScrapeProtocols, "global.scrape_protocols", DefaultScrapeProtocols())
 	c.limits("global", &g.SampleLimit, &g.LabelLimit, &g.LabelNameLengthLimit, &g.LabelValueLengthLimit, &g.TargetLimit, &g.KeepDroppedTargets)
 }

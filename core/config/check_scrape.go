@@ -30,8 +30,15 @@ func (c *checker) jobs() {
 func (c *checker) job(s *Scrape, path string) {
 	c.limits(path, &s.SampleLimit, &s.LabelLimit, &s.LabelNameLengthLimit, &s.LabelValueLengthLimit, &s.TargetLimit, &s.KeepDroppedTargets)
 	g := &c.cfg.Global
-	timeout := s.ScrapeTimeout
+	c.notNegative(&s.NativeHistogramBucketLimit, path+".native_histogram_bucket_limit")
+	if f := s.NativeHistogramMinBucketFactor; !(f >= 0) {
+		c.problem(c.at(&s.NativeHistogramMinBucketFactor), "%s.native_histogram_min_bucket_factor: must not be negative, got %v", path, f)
+	}
+	timeout, ownProtocols := s.ScrapeTimeout, len(s.ScrapeProtocols) > 0
 	s.inherit(g)
+	if *s.ScrapeNativeHistograms && !ownProtocols && !c.cfg.protocolsSet {
+		s.ScrapeProtocols = ProtobufFirst()
+	}
 	if timeout > s.ScrapeInterval {
 		c.problem(c.at(&s.ScrapeTimeout), "%s.scrape_timeout: %s is longer than the scrape_interval of %s", path, timeout, s.ScrapeInterval)
 	}
@@ -56,7 +63,7 @@ func (c *checker) job(s *Scrape, path string) {
 // scrapeProtocols are upstream's names of exposition formats.
 var scrapeProtocols = []string{"OpenMetricsText0.0.1", "OpenMetricsText1.0.0", "PrometheusProto", "PrometheusText0.0.4", "PrometheusText1.0.0"}
 
-// protocols checks a list of formats and returns it without those that hearth does not read.
+// protocols checks a list of formats and returns it; def if it is empty.
 func (c *checker) protocols(list *[]string, path string, def []string) []string {
 	var known []string
 	for i := range *list {
@@ -64,10 +71,6 @@ func (c *checker) protocols(list *[]string, path string, def []string) []string 
 		switch {
 		case slices.Contains(known, *p):
 			c.problem(c.at(p, list), "%s[%d]: %s stands there twice", path, i, *p)
-		case *p == "PrometheusProto":
-			if c.set(p) {
-				c.warn(c.at(p), "%s[%d]: hearth does not ask for PrometheusProto; the text formats carry the same samples", path, i)
-			}
 		default:
 			c.oneOf(p, fmt.Sprintf("%s[%d]", path, i), scrapeProtocols...)
 			known = append(known, *p)

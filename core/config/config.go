@@ -19,7 +19,8 @@ type Config struct {
 	Plugins Plugins `toml:"plugins"`
 	Global  Global  `toml:"global"`
 
-	ScrapeConfigs []*Scrape `toml:"scrape_configs"`
+	ScrapeConfigs []*Scrape    `toml:"scrape_configs"`
+	Functions     []*PluginUse `toml:"functions"` // plugins whose functions queries and rules may call
 
 	Route         *Route          `toml:"route"`
 	Receivers     []*Receiver     `toml:"receivers"`
@@ -36,6 +37,7 @@ type Config struct {
 
 	builtIn      bool // made by Default
 	lifecycleSet bool // server.enable_lifecycle stood in a file
+	protocolsSet bool // global.scrape_protocols stood in a file
 }
 
 // Server is the [server] table: the HTTP side.
@@ -114,6 +116,10 @@ type Global struct {
 	TargetLimit           int               `toml:"target_limit"`
 	KeepDroppedTargets    int               `toml:"keep_dropped_targets"`
 	ResolveTimeout        Duration          `toml:"resolve_timeout"` // for alerts without an end; default 5m
+
+	ScrapeNativeHistograms         bool `toml:"scrape_native_histograms"`           // ask for protobuf first, and keep them
+	AlwaysScrapeClassicHistograms  bool `toml:"always_scrape_classic_histograms"`   // beside native ones
+	ConvertClassicHistogramsToNHCB bool `toml:"convert_classic_histograms_to_nhcb"` // to native ones with custom buckets
 }
 
 // Scrape is one of [[scrape_configs]]: a job.
@@ -138,6 +144,12 @@ type Scrape struct {
 	LabelValueLengthLimit int  `toml:"label_value_length_limit"`
 	TargetLimit           int  `toml:"target_limit"`
 	KeepDroppedTargets    int  `toml:"keep_dropped_targets"`
+
+	ScrapeNativeHistograms         *bool   `toml:"scrape_native_histograms"` // these three: default global, never nil after Load
+	AlwaysScrapeClassicHistograms  *bool   `toml:"always_scrape_classic_histograms"`
+	ConvertClassicHistogramsToNHCB *bool   `toml:"convert_classic_histograms_to_nhcb"`
+	NativeHistogramBucketLimit     int     `toml:"native_histogram_bucket_limit"`      // resolution is reduced to stay within it; 0 is none
+	NativeHistogramMinBucketFactor float64 `toml:"native_histogram_min_bucket_factor"` // resolution is reduced to reach it; 0 is none
 
 	HTTPClient // basic_auth, authorization, tls_config, proxy_url, ... in the job's own table
 

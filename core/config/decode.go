@@ -83,6 +83,16 @@ func (d *decoder) decode(n *node, v reflect.Value, path string) {
 		} else if ok {
 			v.SetUint(uint64(i))
 		}
+	case reflect.Float64:
+		if n.kind != kindInteger && !d.want(n, path, kindFloat) {
+			return
+		}
+		f, err := parseFloat(n.text)
+		if err != nil {
+			d.problem(n.pos, "%s: %s", path, err)
+			return
+		}
+		v.SetFloat(f)
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(n.value()))
 	default:

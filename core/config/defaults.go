@@ -15,6 +15,11 @@ func DefaultScrapeProtocols() []string {
 	return []string{"OpenMetricsText1.0.0", "OpenMetricsText0.0.1", "PrometheusText1.0.0", "PrometheusText0.0.4"}
 }
 
+// ProtobufFirst is what a scrape that is to have native histograms asks for when the configuration does not say.
+func ProtobufFirst() []string {
+	return append([]string{"PrometheusProto"}, DefaultScrapeProtocols()...)
+}
+
 // Default returns the configuration of a hearth without a file: one job, hearth itself, every 15 seconds, so that
 // there is something to see soon.
 func Default() *Config {
@@ -95,6 +100,18 @@ func (s *Scrape) inherit(g *Global) {
 	}
 	if s.ScrapeTimeout == 0 {
 		s.ScrapeTimeout = min(g.ScrapeTimeout, s.ScrapeInterval)
+	}
+	for _, o := range []struct {
+		own    **bool
+		global bool
+	}{
+		{&s.ScrapeNativeHistograms, g.ScrapeNativeHistograms},
+		{&s.AlwaysScrapeClassicHistograms, g.AlwaysScrapeClassicHistograms},
+		{&s.ConvertClassicHistogramsToNHCB, g.ConvertClassicHistogramsToNHCB},
+	} {
+		if *o.own == nil {
+			*o.own = &o.global
+		}
 	}
 	if len(s.ScrapeProtocols) == 0 {
 		s.ScrapeProtocols = g.ScrapeProtocols

@@ -10,7 +10,6 @@ const (
 	noTracing   = "hearth writes no traces"
 	noOTLP      = "hearth does not receive OTLP yet"
 	noExemplars = "hearth does not keep exemplars yet"
-	noNative    = "hearth does not keep native histograms yet"
 	noLegacy    = "hearth takes every UTF-8 name"
 	noFailLog   = "hearth shows scrape errors on its targets page and keeps no file of them"
 	noRef       = "secrets are given as they are or as files; there is no secret manager to ask"
@@ -45,16 +44,13 @@ var prometheusKeys = map[string]rule{
 	"otlp":         {lost: noOTLP},
 }
 
-// sharedKeys are those that global and jobs both have and that mean nothing to hearth.
-var sharedKeys = map[string]rule{
-	"scrape_failure_log_file":            {lost: noFailLog},
-	"scrape_native_histograms":           {lost: noNative, unless: "false"},
-	"always_scrape_classic_histograms":   {lost: noNative, unless: "false"},
-	"convert_classic_histograms_to_nhcb": {lost: noNative, unless: "false"},
-	"metric_name_validation_scheme":      {lost: noLegacy, unless: "utf8"},
-	"metric_name_escaping_scheme":        {lost: noLegacy, unless: "allow-utf-8"},
-	"extra_scrape_metrics":               {lost: "hearth adds the standard scrape metrics only", unless: "false"},
-}
+// sharedKeys are those of global and jobs that are about histograms, or mean nothing to hearth.
+var sharedKeys = with(kept("scrape_native_histograms", "always_scrape_classic_histograms", "convert_classic_histograms_to_nhcb"), map[string]rule{
+	"scrape_failure_log_file":       {lost: noFailLog},
+	"metric_name_validation_scheme": {lost: noLegacy, unless: "utf8"},
+	"metric_name_escaping_scheme":   {lost: noLegacy, unless: "allow-utf-8"},
+	"extra_scrape_metrics":          {lost: "hearth adds the standard scrape metrics only", unless: "false"},
+})
 
 var globalKeys = with(sharedKeys, kept("scrape_interval", "scrape_timeout", "scrape_protocols", "evaluation_interval",
 	"rule_query_offset", "query_log_file", "external_labels", "body_size_limit", "sample_limit", "target_limit",
@@ -65,10 +61,7 @@ var scrapeKeys = with(sharedKeys, httpKeys, kept("job_name", "honor_labels", "ho
 	"scheme", "enable_compression", "body_size_limit", "sample_limit", "target_limit", "label_limit",
 	"label_name_length_limit", "label_value_length_limit", "keep_dropped_targets", "static_configs",
 	"file_sd_configs", "relabel_configs", "metric_relabel_configs"),
-	map[string]rule{
-		"native_histogram_bucket_limit":      {lost: noNative},
-		"native_histogram_min_bucket_factor": {lost: noNative},
-	},
+	kept("native_histogram_bucket_limit", "native_histogram_min_bucket_factor"),
 	discoveries("aws", "azure", "consul", "digitalocean", "dns", "docker", "dockerswarm", "ec2", "ecs", "elasticache",
 		"eureka", "gce", "hetzner", "http", "ionos", "kubernetes", "kuma", "lightsail", "linode", "marathon", "msk",
 		"nerve", "nomad", "oci", "openstack", "outscale", "ovhcloud", "puppetdb", "rds", "scaleway", "serverset", "stackit",

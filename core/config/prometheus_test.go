@@ -62,10 +62,13 @@ scrape_configs:
 	if p, _ := b.Authorization.Credentials.Reveal(); p != "abc" || b.Authorization.Type != "Bearer" {
 		t.Errorf("bearer_token became %+v", b.Authorization)
 	}
+	if !*b.ScrapeNativeHistograms || *b.ConvertClassicHistogramsToNHCB || *a.ScrapeNativeHistograms ||
+		b.ScrapeProtocols[0] != "PrometheusProto" || a.ScrapeProtocols[0] != "OpenMetricsText1.0.0" {
+		t.Errorf("histograms: %+v, %+v", a, b)
+	}
 	want := `dir/prometheus.yml:4:40: global.external_labels.gone: environment variable HEARTH_NOT_SET is not set, taken as empty
 dir/prometheus.yml:7:1: alerting: hearth sends alerts to its own receivers; sending to other Alertmanagers is not possible yet
 dir/prometheus.yml:16:1: remote_write: hearth does not send samples to other servers yet
-dir/prometheus.yml:30:5: job "pods": scrape_native_histograms: hearth does not keep native histograms yet
 dir/prometheus.yml:32:5: job "pods": kubernetes_sd_configs: this way of discovery is not built in; its targets are missing`
 	if got := strings.Join(c.Warnings, "\n"); got != want {
 		t.Errorf("warnings are\n%s\nwant\n%s", got, want)
