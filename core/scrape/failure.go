@@ -22,13 +22,14 @@ const (
 	failLabels      = "labels"       // a series with labels that cannot be stored
 	failSampleLimit = "sample_limit"
 	failLabelLimit  = "label_limit"
+	failBucketLimit = "bucket_limit" // native_histogram_bucket_limit
 	failTargetLimit = "target_limit"
 	failPlugin      = "plugin"  // an error of the exporter plugin
 	failStorage     = "storage" // read, but not stored
 )
 
 var failures = []string{failConnect, failTimeout, failStatus, failEncoding, failBodySize, failContentType, failParse,
-	failLabels, failSampleLimit, failLabelLimit, failTargetLimit, failPlugin, failStorage}
+	failLabels, failSampleLimit, failLabelLimit, failBucketLimit, failTargetLimit, failPlugin, failStorage}
 
 // failure is why a scrape failed, for users and for counting.
 type failure struct {

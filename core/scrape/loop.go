@@ -158,13 +158,13 @@ func (l *loop) scrape(ctx context.Context, at time.Time) {
 		l.manager.scratch.Put(s)
 	}()
 	var r report
-	err := l.read(ctx, s, &r)
+	t := at.UnixMilli()
+	err := l.read(ctx, s, t, &r)
 	if ctx.Err() != nil {
 		return // cut off by the end of the server: nothing is known of the target
 	}
 	r.up = err == nil
 	r.duration = time.Since(start).Seconds()
-	t := at.UnixMilli()
 	if l.page != nil {
 		var unstored error
 		if err == nil {
@@ -185,8 +185,9 @@ func (l *loop) scrape(ctx context.Context, at time.Time) {
 	l.finish(start, err)
 }
 
-// read fetches the exposition, walks over it and finds slots for its series: what may fail a scrape.
-func (l *loop) read(ctx context.Context, s *scratch, r *report) error {
+// read fetches the exposition, walks over it and finds slots for its series: what may fail a scrape. The scrape is at
+// now, Unix milliseconds.
+func (l *loop) read(ctx context.Context, s *scratch, now int64, r *report) error {
 	if l.page == nil {
 		page, err := newPage(&l.manager.env, l.rules, s.builder, l.inherited)
 		if err != nil {
@@ -203,7 +204,7 @@ func (l *loop) read(ctx context.Context, s *scratch, r *report) error {
 	}
 	l.manager.metrics.bytes.Add(float64(len(body)))
 	w := &s.walk
-	w.begin(l.page, l.meta, s, time.Now().Add(maxAhead).UnixMilli())
+	w.begin(l.page, l.meta, s, now, time.Now().Add(maxAhead).UnixMilli())
 	if len(body) > 0 { // a target may have nothing to say, in any format
 		var f exposition.Format
 		if f, err = exposition.FormatOf(contentType, l.job.cfg.FallbackScrapeProtocol); err != nil {

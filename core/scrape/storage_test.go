@@ -22,12 +22,15 @@ import (
 type memory struct {
 	mu     sync.Mutex
 	series map[string][]model.Sample // by labels
-	rows   int                       // appended
-	groups int                       // open
-	err    error                     // given to every writer if set
+	native map[string][]model.Histogram
+	rows   int   // appended
+	groups int   // open
+	err    error // given to every writer if set
 }
 
-func newMemory() *memory { return &memory{series: map[string][]model.Sample{}} }
+func newMemory() *memory {
+	return &memory{series: map[string][]model.Sample{}, native: map[string][]model.Histogram{}}
+}
 
 func (m *memory) refuses(series string, t int64, v float64) error {
 	ss := m.series[series]
@@ -65,6 +68,7 @@ func (m *memory) Append(_ context.Context, batch []model.Series) error {
 	}
 	var refused storage.AppendError
 	for _, s := range batch {
+		m.native[s.Labels.String()] = append(m.native[s.Labels.String()], s.Histograms...)
 		for _, x := range s.Samples {
 			if err := m.refuses(s.Labels.String(), x.T, x.V); err != nil {
 				refused.Rejected++

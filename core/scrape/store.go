@@ -35,6 +35,10 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 	for i := range w.solo {
 		w.solo[i].Samples = w.samples[i : i+1 : i+1]
 	}
+	for i := range w.natives {
+		n := &w.natives[i]
+		w.solo[n.at].Samples, w.solo[n.at].Histograms = nil, n.sample[:]
+	}
 	inRow := len(w.values)
 	w.values = append(w.values, r.list()...)
 	slots := p.slots

@@ -144,8 +144,8 @@ func TestTheRequestSaysWhatAndWho(t *testing.T) {
 	}
 	r := e.requests[0]
 	for header, want := range map[string]string{
-		"Accept": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,application/openmetrics-text;version=0.0.1;q=0.5," +
-			"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,text/plain;version=0.0.4;q=0.3,*/*;q=0.2",
+		"Accept": "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.7,application/openmetrics-text;version=0.0.1;q=0.6," +
+			"text/plain;version=1.0.0;escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.3",
 		"Accept-Encoding":                     "zstd, gzip",
 		"User-Agent":                          "hearth/test",
 		"X-Prometheus-Scrape-Timeout-Seconds": "5",

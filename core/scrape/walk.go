@@ -19,6 +19,7 @@ type walk struct {
 	meta    *metadata
 	parser  *exposition.Parser
 	builder *labels.Builder
+	now     int64 // of the scrape, Unix milliseconds
 	latest  int64 // Unix milliseconds; timestamps after it are too far in the future
 
 	pos    int // in page.lines: what should come next
@@ -26,10 +27,11 @@ type walk struct {
 	values []float64 // of the plain lines
 	next   []line    // all lines so far, if moved
 
-	// Samples with timestamps of their own.
+	// Samples with timestamps of their own, and native histograms.
 	solo    []model.Series
-	samples []model.Sample // of solo, one each
-	tracked []uint32       // series among them whose staleness is tracked
+	samples []model.Sample    // of solo, one each
+	natives []nativeHistogram // what of solo are histograms
+	tracked []uint32          // series among them whose staleness is tracked
 
 	// What the page does not know.
 	before    int                      // series of the page before the walk; new ones come after
@@ -38,9 +40,10 @@ type walk struct {
 	newLines  map[lineID]uint32        // what they are, as in line
 	newSeries map[uint64]uint32        // index by hash
 
-	scraped, kept, added int  // as in report
-	doubles, outOfBounds int  // samples dropped
-	over                 bool // there are more new series than sample_limit allows
+	scraped, kept, added int   // as in report
+	doubles, outOfBounds int   // samples dropped
+	over                 bool  // there are more new series than sample_limit allows
+	tooWide              error // native_histogram_bucket_limit, if a histogram exceeds it
 }
 
 type lineID struct {
@@ -49,24 +52,27 @@ type lineID struct {
 }
 
 // begin prepares a walk.
-func (w *walk) begin(p *page, meta *metadata, s *scratch, latest int64) {
-	w.page, w.meta, w.parser, w.builder, w.latest = p, meta, &s.parser, s.builder, latest
+func (w *walk) begin(p *page, meta *metadata, s *scratch, now, latest int64) {
+	w.page, w.meta, w.parser, w.builder, w.now, w.latest = p, meta, &s.parser, s.builder, now, latest
 	w.before = len(p.series)
 	if w.learned == nil {
 		w.learned, w.newLines, w.newSeries = map[uint32]labels.Labels{}, map[lineID]uint32{}, map[uint64]uint32{}
 	}
 	s.parser.SetSeed(p.env.seed)
+	s.parser.SetOptions(p.rules.histograms())
 }
 
 // clear forgets the walk and keeps its memory.
 func (w *walk) clear() {
 	clear(w.solo)
+	clear(w.natives)
 	clear(w.fresh)
 	clear(w.learned)
 	clear(w.newLines)
 	clear(w.newSeries)
 	*w = walk{
-		values: w.values[:0], next: w.next[:0], solo: w.solo[:0], samples: w.samples[:0], tracked: w.tracked[:0],
+		values: w.values[:0], next: w.next[:0], solo: w.solo[:0], samples: w.samples[:0],
+		natives: w.natives[:0], tracked: w.tracked[:0],
 		fresh: w.fresh[:0], learned: w.learned, newLines: w.newLines, newSeries: w.newSeries,
 	}
 }
@@ -88,6 +94,10 @@ func (w *walk) read(body []byte, f exposition.Format) error {
 			if err := w.sample(); err != nil {
 				return err
 			}
+		case kind == exposition.Histogram:
+			if err := w.histogram(); err != nil {
+				return err
+			}
 		case kind != exposition.Comment:
 			w.meta.take(kind, w.parser)
 		}
@@ -102,7 +112,7 @@ func (w *walk) end() error {
 	if limit := w.page.rules.cfg.SampleLimit; limit > 0 && (w.over || len(w.values)+len(w.solo) > limit) {
 		return failf(failSampleLimit, "sample_limit exceeded: the target exposes %d samples (after metric_relabel_configs), the limit is %d", w.kept, limit)
 	}
-	return nil
+	return w.tooWide
 }
 
 // expect tells the parser which line should come.
@@ -125,7 +135,8 @@ func (w *walk) sample() error {
 			return nil
 		}
 	}
-	err := w.unusual()
+	t, has := w.timestamp()
+	err := w.unusual(t, has, nil)
 	w.expect()
 	return err
 }
@@ -135,10 +146,10 @@ func (w *walk) timestamp() (int64, bool) {
 	return t, has && w.page.rules.cfg.HonorTimestamps
 }
 
-// unusual takes a line that is not simply one more value of the row.
-func (w *walk) unusual() error {
+// unusual takes a line that is not simply one more value of the row; if has, it is for the time t. h is nil but for
+// native histograms.
+func (w *walk) unusual(t int64, has bool, h *nativeHistogram) error {
 	lines := w.page.lines
-	t, has := w.timestamp()
 	hash, length := w.parser.Hash(), len(w.parser.Raw())
 	at, known := uint32(w.pos), w.parser.Expected()
 	if !known {
@@ -158,7 +169,7 @@ func (w *walk) unusual() error {
 			case ln.kind() == stamped && has:
 				w.pos++
 				w.kept++
-				return w.stamp(ln.series(), t)
+				return w.stamp(ln.series(), t, h)
 			}
 		}
 		w.move()
@@ -186,7 +197,7 @@ func (w *walk) unusual() error {
 	switch {
 	case has:
 		ln.what = stamped | ref
-		if err := w.stamp(ref, t); err != nil {
+		if err := w.stamp(ref, t, h); err != nil {
 			return err
 		}
 	case s.seen == w.page.visit:
@@ -267,8 +278,8 @@ func (p *page) has(hash uint64) bool {
 	return ok
 }
 
-// stamp takes the current sample with its own timestamp, in Unix milliseconds.
-func (w *walk) stamp(ref uint32, t int64) error {
+// stamp takes the current sample with its own timestamp, in Unix milliseconds, or a native histogram.
+func (w *walk) stamp(ref uint32, t int64, h *nativeHistogram) error {
 	if t > w.latest {
 		w.outOfBounds++
 		return nil
@@ -277,9 +288,14 @@ func (w *walk) stamp(ref uint32, t int64) error {
 	if err != nil {
 		return err
 	}
+	if h != nil {
+		if err := w.takeHistogram(h, ls, t); err != nil {
+			return err
+		}
+	}
 	w.samples = append(w.samples, model.Sample{T: t, V: w.parser.Value()})
 	w.solo = append(w.solo, model.Series{Labels: ls})
-	if w.page.rules.cfg.TrackTimestampsStaleness {
+	if w.page.rules.cfg.TrackTimestampsStaleness || h != nil && h.untimed {
 		w.tracked = append(w.tracked, ref)
 		if w.moved {
 			w.page.series[ref].seen = w.page.visit
