@@ -32,6 +32,7 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/block"
 	"github.com/hearth-project/hearth/core/tsdb/compact"
 	"github.com/hearth-project/hearth/core/tsdb/head"
+	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
 // DB is an open database. It implements storage.Writer, storage.RefWriter and storage.Queryable. Safe for concurrent use.
@@ -153,9 +154,17 @@ func (db *DB) partsDir() string { return filepath.Join(db.opts.Dir, "parts") }
 
 func (db *DB) partDir(n uint64) string { return filepath.Join(db.partsDir(), fmt.Sprintf("%08d", n)) }
 
-// openTombstones reads what is deleted.
+// openTombstones reads what is deleted. A server that does not start watches nothing, so if no copy can be read they
+// are set aside and what was deleted and not yet merged away is served again; the log says so, and how to mend it.
 func (db *DB) openTombstones() error {
 	s, damaged, err := readTombstones(db.fs, db.opts.Dir)
+	if errors.Is(err, wal.ErrCorrupt) {
+		db.m.damage.Inc()
+		aside, asideErr := setTombstonesAside(db.fs, db.opts.Dir)
+		db.log.Error("What was deleted is not known any more: deleted samples that are still stored are served again. "+
+			"Delete them anew, or stop and restore one of the files from a backup", "aside", aside, "err", errors.Join(err, asideErr))
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -435,7 +444,7 @@ func newMetrics(db *DB, reg prometheus.Registerer) metrics {
 		cutBytes:   counter("hearth_tsdb_cut_bytes_total", "Bytes of parts written from the head."),
 		mergeBytes: counter("hearth_tsdb_merge_bytes_total", "Bytes of parts written by merges."),
 		deletions:  counter("hearth_tsdb_parts_deleted_total", "Parts deleted by retention."),
-		damage:     counter("hearth_tsdb_damage_total", "Parts and manifest records found damaged."),
+		damage:     counter("hearth_tsdb_damage_total", "Parts, manifest records and tombstones found damaged."),
 		failures:   counter("hearth_tsdb_maintenance_failures_total", "Cuts, merges and deletions that failed."),
 		cutSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name: "hearth_tsdb_cut_seconds", Help: "Duration of a cut.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 8)}),

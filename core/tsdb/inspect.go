@@ -49,7 +49,7 @@ func CheckTombstones(fsys vfs.FS, dir string) (bytes int64, damaged []error, err
 		case errors.Is(err, fs.ErrNotExist):
 			continue
 		case errors.Is(err, wal.ErrCorrupt):
-			damaged = append(damaged, fmt.Errorf("%s: it is not one record of tombstones: what is deleted is known from the other copy only", name))
+			damaged = append(damaged, fmt.Errorf("%s: it is not one record of tombstones: what is deleted is known from the other copy, if that is whole", name))
 		case err != nil:
 			return bytes, nil, err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"strings"
 	"sync"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
@@ -271,6 +273,82 @@ func TestTombstonesThatAreDamagedAreNeverTakenForOthers(t *testing.T) {
 		bad := append([]byte(nil), whole...)
 		bad[at] ^= 1 << (at % 8)
 		check(fmt.Sprintf("byte %d", at), bad)
+	}
+}
+
+// Both copies damaged, at any byte: the database opens, sets them aside, counts it and serves what it has; a deletion
+// made anew holds over the next start.
+func TestTombstonesDamagedTwiceAreSetAsideAndTheDatabaseServes(t *testing.T) {
+	m := vfs.NewMem()
+	mustMkdir(t, m)
+	db, err := testDB(t, m, "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	fill(t, db, 3, 4, scenarioStart)
+	everything := all(t, db)
+	ctx := context.Background()
+	if err := db.Delete(ctx, math.MinInt64, math.MaxInt64, equal("n", "1")); err != nil {
+		t.Fatal(err)
+	}
+	deleted := all(t, db)
+	if len(deleted) == 0 || len(deleted) == len(everything) {
+		t.Fatalf("%d of %d samples left", len(deleted), len(everything))
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mp, err := m.Map("data/" + tombstonesName)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := append([]byte(nil), mp.Data()...)
+	names := TombstoneFiles()
+	for at := range whole {
+		bad := append([]byte(nil), whole...)
+		bad[at] ^= 1 << (at % 8)
+		for k, name := range names {
+			if k == 1 && at%2 == 1 { // one is damaged, the other is gone
+				if err := m.Remove("data/" + name); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			f, err := m.Create("data/" + name)
+			if err == nil {
+				_, err = f.Write(bad)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if db, err = testDB(t, m, "off"); err != nil {
+			t.Fatalf("byte %d: %v", at, err)
+		}
+		if got := all(t, db); !maps.Equal(got, everything) {
+			t.Fatalf("byte %d: %d samples of %d", at, len(got), len(everything))
+		}
+		if n := testutil.ToFloat64(db.m.damage); n != 1 {
+			t.Fatalf("byte %d: %v found damaged", at, n)
+		}
+		if mp, err := m.Map("data/" + names[0] + ".damaged"); err != nil || string(mp.Data()) != string(bad) {
+			t.Fatalf("byte %d: the copy that was set aside: %v", at, err)
+		}
+		if err := db.Delete(ctx, math.MinInt64, math.MaxInt64, equal("n", "1")); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if db, err = testDB(t, m, "off"); err != nil {
+			t.Fatal(err)
+		}
+		if got := all(t, db); !maps.Equal(got, deleted) {
+			t.Fatalf("byte %d: %d samples after a deletion anew, want %d", at, len(got), len(deleted))
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

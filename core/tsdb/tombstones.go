@@ -84,8 +84,8 @@ func (s *tombstones) pruned(live func(n uint64) bool, headMint int64) []tombston
 	return out
 }
 
-// readTombstones reads the copies in dir. damaged tells of a copy that cannot be read while the other one can; if
-// none can, that is an error: to go on would bring back what was deleted.
+// readTombstones reads the copies in dir. damaged tells of a copy that cannot be read while the other one can. If
+// none can, and one is there, the error wraps wal.ErrCorrupt: what was deleted is not known any more.
 func readTombstones(fsys vfs.FS, dir string) (s tombstones, damaged, err error) {
 	found := 0
 	var bad []error
@@ -105,9 +105,24 @@ func readTombstones(fsys vfs.FS, dir string) (s tombstones, damaged, err error) 
 	}
 	damaged = errors.Join(bad...)
 	if damaged != nil && found == 0 {
-		return s, nil, fmt.Errorf("what was deleted is not known any more: %w; restore one of the files, or remove them to have deleted samples back", damaged)
+		return s, nil, damaged
 	}
 	return s, damaged, nil
+}
+
+// setTombstonesAside renames the files that are there, so that they can be looked at and nothing writes over them.
+// It returns the new names.
+func setTombstonesAside(fsys vfs.FS, dir string) (aside []string, err error) {
+	for _, name := range TombstoneFiles() {
+		name = filepath.Join(dir, name)
+		switch err := fsys.Rename(name, name+".damaged"); {
+		case err == nil:
+			aside = append(aside, name+".damaged")
+		case !errors.Is(err, fs.ErrNotExist):
+			return aside, err
+		}
+	}
+	return aside, fsys.SyncDir(dir)
 }
 
 func readTombstonesFile(fsys vfs.FS, name string) (tombstones, error) {
