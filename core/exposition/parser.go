@@ -120,13 +120,15 @@ func (p *Parser) SetSeed(s maphash.Seed) { p.Reset(nil, p.format); p.seed = s }
 // or a *MessageError of a protobuf body; after it the parser is done.
 func (p *Parser) Next() (Kind, error) {
 	p.expected = false
-	switch p.format {
-	case OpenMetrics:
+	switch {
+	case p.format == Text:
+		return p.nextText()
+	case p.format == OpenMetrics:
 		return p.nextOpenMetrics()
-	case Protobuf:
+	case p.format == Protobuf:
 		return p.nextProtobuf()
 	}
-	return p.nextText()
+	return None, io.EOF // not reset yet
 }
 
 // Expect says that the next series has n raw bytes with the hash h. If so, its labels are not looked at again, and

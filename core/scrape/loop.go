@@ -52,7 +52,7 @@ func (m *Manager) newLoop(j *job, t *target, seed uint64, predecessor *loop) *lo
 		manager:     m,
 		job:         j,
 		target:      t,
-		rules:       &rules{cfg: j.cfg, relabel: j.metricRelabel, target: t},
+		rules:       &rules{cfg: j.cfg, relabel: j.metricRelabel, target: t, histograms: histogramsOf(j.cfg, t)},
 		schedule:    newSchedule(t.interval, t.labels.Hash()^seed),
 		meta:        &metadata{},
 		log:         m.log.With("job", j.cfg.JobName, "target", t.url),

@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/exposition"
 	"github.com/hearth-project/hearth/core/model"
 )
@@ -18,18 +19,18 @@ const (
 	labelConvert = "__convert_classic_histograms_to_nhcb__"
 )
 
-// histograms says how the histograms of the target are read.
-func (r *rules) histograms() exposition.Options {
+// histogramsOf says how the histograms of a target are read.
+func histogramsOf(cfg *config.Scrape, t *target) exposition.Options {
 	is := func(label string, of *bool) bool {
-		if b, err := strconv.ParseBool(r.target.labels.Get(label)); err == nil {
+		if b, err := strconv.ParseBool(t.labels.Get(label)); err == nil {
 			return b
 		}
 		return of != nil && *of
 	}
 	return exposition.Options{
-		IgnoreNative:   !is(labelNative, r.cfg.ScrapeNativeHistograms),
-		KeepClassic:    is(labelClassic, r.cfg.AlwaysScrapeClassicHistograms),
-		ConvertClassic: is(labelConvert, r.cfg.ConvertClassicHistogramsToNHCB),
+		IgnoreNative:   !is(labelNative, cfg.ScrapeNativeHistograms),
+		KeepClassic:    is(labelClassic, cfg.AlwaysScrapeClassicHistograms),
+		ConvertClassic: is(labelConvert, cfg.ConvertClassicHistogramsToNHCB),
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/model/relabel"
 
 	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/exposition"
 )
 
 // rules say what becomes of the series that a target exposes.
@@ -15,6 +16,8 @@ type rules struct {
 	cfg     *config.Scrape
 	relabel []*relabel.Config
 	target  *target
+
+	histograms exposition.Options // how they are read
 }
 
 // labelsOf returns the labels under which an exposed series is stored: with those of the target, after

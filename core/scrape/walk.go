@@ -59,7 +59,7 @@ func (w *walk) begin(p *page, meta *metadata, s *scratch, now, latest int64) {
 		w.learned, w.newLines, w.newSeries = map[uint32]labels.Labels{}, map[lineID]uint32{}, map[uint64]uint32{}
 	}
 	s.parser.SetSeed(p.env.seed)
-	s.parser.SetOptions(p.rules.histograms())
+	s.parser.SetOptions(p.rules.histograms)
 }
 
 // clear forgets the walk and keeps its memory.
