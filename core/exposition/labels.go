@@ -14,6 +14,9 @@ func (p *Parser) Labels() labels.Labels {
 	if p.format == Protobuf {
 		return p.protoLabels()
 	}
+	if p.classic.emitting {
+		return p.classic.labels
+	}
 	raw := string(p.Raw()) // one copy that the labels share
 	p.record(p.start, false)
 	s := raw

@@ -192,6 +192,9 @@ func (p *Parser) protoLabels() labels.Labels {
 // Exemplars appends the exemplars of the current sample to dst. Those of a native histogram that have no timestamp
 // are left out, as it could not be told which of them are new.
 func (p *Parser) Exemplars(dst []Exemplar) []Exemplar {
+	if p.classic.emitting {
+		return append(dst, p.classic.exemplars...)
+	}
 	if p.format != Protobuf {
 		if e, ok := p.Exemplar(); ok {
 			dst = append(dst, e)

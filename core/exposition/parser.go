@@ -58,7 +58,7 @@ const (
 	Unit           // Name, Text; OpenMetrics and protobuf only
 	Comment        // Text; text format only
 	Series         // Raw, Value, Timestamp, Labels, Exemplars
-	Histogram      // Raw, Histogram, Timestamp, Labels, Exemplars; protobuf only
+	Histogram      // Raw, Histogram, Timestamp, Labels, Exemplars; of protobuf, or converted
 )
 
 // Parser walks over a body. The zero Parser is an empty body; Reset gives it one. Not safe for concurrent use.
@@ -93,6 +93,8 @@ type Parser struct {
 	broken    error // what is wrong at the current place
 	converter converter
 
+	classic classic // of text bodies whose classic histograms are converted
+
 	offsets []int
 	builder labels.ScratchBuilder
 	ready   bool // builder and seed are set up
@@ -110,6 +112,8 @@ func (p *Parser) Reset(body []byte, f Format) {
 	p.b, p.pos, p.format = body, 0, f
 	p.name, p.text, p.metricType = nil, nil, ""
 	p.start, p.end, p.expectLen, p.expected, p.hasTS, p.exemplar = 0, 0, -1, false, false, span{}
+	p.classic.on = p.options.ConvertClassic && f != Protobuf
+	p.classic.collecting, p.classic.waiting, p.classic.emitting, p.classic.family = false, false, false, ""
 	p.msg.head, p.msg.fields, p.msg.sample, p.broken = 0, 0, noParts, nil
 }
 
@@ -121,6 +125,8 @@ func (p *Parser) SetSeed(s maphash.Seed) { p.Reset(nil, p.format); p.seed = s }
 func (p *Parser) Next() (Kind, error) {
 	p.expected = false
 	switch {
+	case p.classic.on:
+		return p.nextConverted()
 	case p.format == Text:
 		return p.nextText()
 	case p.format == OpenMetrics:
@@ -177,7 +183,7 @@ func (p *Parser) Hash() uint64 {
 	if p.expected {
 		return p.expectHash
 	}
-	if p.format == Protobuf {
+	if p.format == Protobuf || p.classic.emitting {
 		return p.msg.current
 	}
 	return maphash.Bytes(p.seed, p.b[p.start:p.end])

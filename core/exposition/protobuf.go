@@ -30,7 +30,7 @@ func (e *MessageError) Error() string {
 type Options struct {
 	IgnoreNative   bool // native histograms are read as classic ones, and are not if they have no classic buckets but +Inf
 	KeepClassic    bool // what is read as a native histogram yields its classic series too
-	ConvertClassic bool // classic histograms become native ones with custom buckets; protobuf only
+	ConvertClassic bool // classic histograms become native ones with custom buckets
 }
 
 // SetOptions sets what holds from the next Reset on.

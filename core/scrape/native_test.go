@@ -51,10 +51,14 @@ func histogramJob(native, classic, convert bool, more func(*config.Scrape)) func
 
 // TestHistogramsAreThoseOfUpstream scrapes a target over HTTP and compares with what upstream's parser makes of it.
 func TestHistogramsAreThoseOfUpstream(t *testing.T) {
-	for bits := range 8 {
+	for bits := range 16 {
 		native, classic, convert := bits&1 != 0, bits&2 != 0, bits&4 != 0
-		t.Run(fmt.Sprintf("native=%v, classic=%v, convert=%v", native, classic, convert), func(t *testing.T) {
-			e := expose(t, histogramJob(native, classic, convert, nil))
+		protocols := config.ProtobufFirst()
+		if bits&8 != 0 {
+			protocols = config.DefaultScrapeProtocols()
+		}
+		t.Run(fmt.Sprintf("native=%v, classic=%v, convert=%v, %s first", native, classic, convert, protocols[0]), func(t *testing.T) {
+			e := expose(t, histogramJob(native, classic, convert, func(c *config.Scrape) { c.ScrapeProtocols = protocols }))
 			page, _ := instrumented(e)
 			for _, ts := range []int64{1000, 2000} {
 				if err := e.scrape(ts); err != "" {
