@@ -3,9 +3,8 @@ package block
 import (
 	"encoding/binary"
 
-	"github.com/prometheus/prometheus/model/labels"
-
 	"github.com/hearth-project/hearth/core/tsdb/chunk"
+	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
 // The buckets of a histogram are stored as differences to the next lower one, and a column that moves like another
@@ -19,9 +18,9 @@ const (
 
 // scratch is what decoding needs.
 type scratch struct {
-	dec  chunk.Decoder
-	vals [chunk.MaxRows]float64
-	sets labels.ScratchBuilder
+	dec    chunk.Decoder
+	vals   [chunk.MaxRows]float64
+	joiner index.Joiner
 
 	kept  [1 << keptBits]keptColumn
 	lower [chunk.MaxRows]float64

@@ -2,8 +2,10 @@ package block
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"sort"
+	"sync/atomic"
 
 	"github.com/prometheus/prometheus/model/labels"
 
@@ -27,9 +29,14 @@ type columns struct {
 	g     index.Group
 	slots []uint32
 	own   []labels.Labels
+	full  []atomic.Pointer[[labelBatch]labels.Labels] // of so many series each, once one of them was asked for
 	spans []span
 	ts    []int64
 }
+
+// labelBatch is how many full label sets are made at once and lie together in memory: few enough that one that is
+// kept for long does not keep much else.
+const labelBatch = 16
 
 // columns returns the series in the given slots, in ascending order, that have samples in mint..maxt; nil if
 // none has. It keeps and changes slots.
@@ -48,8 +55,15 @@ func (b *Block) columns(g index.Group, slots []uint32, mint, maxt int64) (*colum
 		}
 	}
 	kept := slots[:0]
+	at, near := make([]strideOf, len(c.spans)), uint32(math.MaxUint32)
 	for _, s := range slots {
-		some, err := c.present(s)
+		if s/stride != near {
+			near = s / stride
+			for k := range at {
+				at[k] = c.spans[k].strideAt(s)
+			}
+		}
+		some, err := c.present(s, at)
 		if err != nil {
 			return nil, err
 		}
@@ -62,6 +76,7 @@ func (b *Block) columns(g index.Group, slots []uint32, mint, maxt int64) (*colum
 	}
 	c.slots = kept
 	c.own = make([]labels.Labels, len(kept))
+	c.full = make([]atomic.Pointer[[labelBatch]labels.Labels], (len(kept)+labelBatch-1)/labelBatch)
 	for i, s := range kept {
 		if c.own[i], err = b.index.Own(&c.g, s); err != nil {
 			return nil, b.indexError(err)
@@ -106,13 +121,13 @@ func (c *columns) add(r blockRecord, mint, maxt int64) error {
 	return nil
 }
 
-// present tells whether the slot has a sample in the selection. It decodes only where the selection has a part
-// of a block's rows and the slot does not have all.
-func (c *columns) present(slot uint32) (bool, error) {
+// present tells whether the slot, whose strides are at, has a sample in the selection. It decodes only where the
+// selection has a part of a block's rows and the slot does not have all.
+func (c *columns) present(slot uint32, at []strideOf) (bool, error) {
 	unsure := false
 	for i := range c.spans {
 		s := &c.spans[i]
-		switch e := s.entry(slot); {
+		switch e := at[i].entry(uint(slot % stride)); {
 		case e.length == 0:
 		case s.hi-s.lo == s.rows || e.dense:
 			return true, nil
@@ -154,9 +169,21 @@ func (c *columns) Len() int { return len(c.slots) }
 
 // Labels implements storage.Columns.
 func (c *columns) Labels(i int) labels.Labels {
+	batch := &c.full[i/labelBatch]
+	if sets := batch.Load(); sets != nil {
+		return sets[i%labelBatch]
+	}
 	d := c.b.decs.Get().(*scratch)
 	defer c.b.decs.Put(d)
-	return index.FullBy(&d.sets, c.g.Common, c.own[i])
+	lo := i - i%labelBatch
+	own := c.own[lo:min(lo+labelBatch, len(c.own))]
+	sets := new([labelBatch]labels.Labels)
+	d.joiner.Reset(c.g.Common, own)
+	for k, o := range own {
+		sets[k] = d.joiner.Full(o)
+	}
+	batch.Store(sets)
+	return sets[i%labelBatch]
 }
 
 // Times implements storage.Columns.

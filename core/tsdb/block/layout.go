@@ -221,13 +221,15 @@ func (t *strideOf) length(i uint) uint16 {
 	return uint16(binary.LittleEndian.Uint64(t.lengths[bit/8:]) >> (bit % 8) & (1<<t.width - 1))
 }
 
+// entry returns what the directory has of slot i of the stride.
+func (t *strideOf) entry(i uint) entry {
+	return entry{length: t.length(i), kind: kind(t.kinds >> (2 * i) & 3), dense: t.dense>>i&1 != 0}
+}
+
 // entry returns what the directory has of a slot.
 func (s *span) entry(slot uint32) entry {
 	t := s.strideAt(slot)
-	return entry{
-		length: t.length(uint(slot % stride)), kind: kind(t.kinds >> (2 * (slot % stride)) & 3),
-		dense: t.dense>>(slot%stride)&1 != 0,
-	}
+	return t.entry(uint(slot % stride))
 }
 
 // place returns where in the columns the bytes of a slot begin, and what they are.

@@ -46,18 +46,13 @@ func Own(common, full labels.Labels) labels.Labels {
 
 // Full is the inverse of Own.
 func Full(common, own labels.Labels) labels.Labels {
-	return FullBy(new(labels.ScratchBuilder), common, own)
-}
-
-// FullBy is Full with a builder to use again.
-func FullBy(b *labels.ScratchBuilder, common, own labels.Labels) labels.Labels {
 	if own.IsEmpty() {
 		return common
 	}
 	if common.IsEmpty() {
 		return own
 	}
-	b.Reset()
+	var b labels.ScratchBuilder
 	var cs, os [24]labels.Label
 	c, o := appendPairs(cs[:0], common), appendPairs(os[:0], own)
 	for len(c) > 0 || len(o) > 0 {

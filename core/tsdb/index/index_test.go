@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -308,6 +309,40 @@ func TestOwnAndFullAreInverse(t *testing.T) {
 				t.Errorf("back comes %s", got)
 			}
 		})
+	}
+}
+
+// Label sets of up to three common and three own labels, of which some override or lack a common one, and of long ones:
+// a Joiner makes of them what Full makes, and what it made before stays.
+func TestAJoinerMakesTheSameAsFull(t *testing.T) {
+	values := []string{"", "x", strings.Repeat("y", 254), strings.Repeat("z", 255), strings.Repeat("w", 70_000)}
+	r := rand.New(rand.NewPCG(7, 7))
+	some := func(lowest int) labels.Labels {
+		var b labels.ScratchBuilder
+		for _, name := range []string{"a", "b", "c", "d", strings.Repeat("e", 300)} {
+			if r.IntN(2) == 0 {
+				b.Add(name, values[lowest+r.IntN(len(values)-lowest)])
+			}
+		}
+		return b.Labels()
+	}
+	var j Joiner
+	for range 2000 {
+		common := some(1)
+		var own, want, got []labels.Labels
+		for range 1 + r.IntN(20) {
+			o := Own(common, some(1))
+			own, want = append(own, o), append(want, Full(common, o))
+		}
+		j.Reset(common, own)
+		for _, o := range own {
+			got = append(got, j.Full(o))
+		}
+		for i := range got {
+			if !labels.Equal(got[i], want[i]) || got[i].Hash() != want[i].Hash() {
+				t.Fatalf("%.200s and %.200s are %.200s, want %.200s", common, own[i], got[i], want[i])
+			}
+		}
 	}
 }
 
