@@ -4,13 +4,17 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	promodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/config"
@@ -59,13 +63,14 @@ func benchPages(k int) [][]byte {
 
 // replay is a source that hands out pages in turn.
 type replay struct {
-	pages [][]byte
-	next  int
+	pages       [][]byte
+	contentType string
+	next        int
 }
 
 func (r *replay) fetch(context.Context, *target, *scratch) ([]byte, string, error) {
 	r.next++
-	return r.pages[r.next%len(r.pages)], contentText, nil
+	return r.pages[r.next%len(r.pages)], r.contentType, nil
 }
 
 func (r *replay) close() error { return nil }
@@ -157,6 +162,30 @@ func BenchmarkScrapeIntoDatabase(b *testing.B) {
 	}
 }
 
+const contentProto = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+
+// protobufPages says in protobuf what pages say as text.
+func protobufPages(b *testing.B, pages [][]byte) [][]byte {
+	b.Helper()
+	var out [][]byte
+	for _, page := range pages {
+		p := expfmt.NewTextParser(promodel.UTF8Validation)
+		families, err := p.TextToMetricFamilies(bytes.NewReader(page))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var body bytes.Buffer
+		enc := expfmt.NewEncoder(&body, expfmt.NewFormat(expfmt.TypeProtoDelim))
+		for _, name := range slices.Sorted(maps.Keys(families)) {
+			if err := enc.Encode(families[name]); err != nil {
+				b.Fatal(err)
+			}
+		}
+		out = append(out, body.Bytes())
+	}
+	return out
+}
+
 func BenchmarkBodyToRow(b *testing.B) {
 	pages := benchPages(16)
 	stamped := make([][]byte, len(pages))
@@ -179,17 +208,18 @@ func BenchmarkBodyToRow(b *testing.B) {
 		shuffled[i] = bytes.Join(lines, nil)
 	}
 	for _, bb := range []struct {
-		name  string
-		pages [][]byte
+		name, contentType string
+		pages             [][]byte
 	}{
-		{"the same series", pages},
-		{"in another order each time", shuffled},
-		{"some of them new each time", churning},
-		{"with timestamps", stamped},
+		{"the same series", contentText, pages},
+		{"in another order each time", contentText, shuffled},
+		{"some of them new each time", contentText, churning},
+		{"with timestamps", contentText, stamped},
+		{"the same series as protobuf", contentProto, protobufPages(b, pages)},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			l := benchLoop(b, sink{}, "h:1", nil)
-			l.job.source = &replay{pages: bb.pages}
+			l.job.source = &replay{pages: bb.pages, contentType: bb.contentType}
 			run(b, l)
 		})
 	}
