@@ -1,6 +1,7 @@
 package promql
 
 import (
+	"os"
 	"testing"
 	"time"
 
@@ -14,4 +15,16 @@ func TestUpstreamScripts(t *testing.T) {
 		Syntax: promqltest.TestParserOpts, DelayedNames: true, StartTimestamps: true, Timeout: 100 * time.Second, MaxSamples: 1e6,
 	})
 	promqltest.RunBuiltinTests(t, asUpstream{e})
+}
+
+// TestFoundCases runs what random tests have found, on our engine and on upstream's.
+func TestFoundCases(t *testing.T) {
+	script, err := os.ReadFile("testdata/native.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	both := newBoth(t, false)
+	both.ours.opts.Timeout = 100 * time.Second
+	promqltest.RunTest(t, string(script), both.theirs)
+	promqltest.RunTest(t, string(script), asUpstream{both.ours})
 }

@@ -199,6 +199,8 @@ func sameWords(s string) string {
 var (
 	remarking = regexp.MustCompile(`rate|increase|quantile|histogram|sort|</|>/|hist|custom|mixed`)
 	place     = regexp.MustCompile(` \(\d+:\d+\)$`)
+	// Which kinds of operands upstream names last at a step depends on the order of series, and that on a Go map.
+	trimmed = regexp.MustCompile(`(operator "[<>]/"): .*`)
 )
 
 // placed returns remarks without their place if there may be several for the same one: of equal remarks the one made
@@ -209,9 +211,9 @@ func placed(expr string, remarks []string) []string {
 	}
 	out := slices.Clone(remarks)
 	for i := range out {
-		out[i] = place.ReplaceAllString(out[i], "")
+		out[i] = trimmed.ReplaceAllString(place.ReplaceAllString(out[i], ""), "$1")
 	}
-	return out
+	return slices.Compact(out)
 }
 
 func (b both) runOurs(data memory, c queryCase) (o outcome) {

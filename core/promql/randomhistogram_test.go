@@ -109,6 +109,7 @@ func histogramSeries(r *rand.Rand, ls labels.Labels, times []int64, name string)
 	odd := r.IntN(4) == 0
 	for _, t := range times[:len(times)-r.IntN(len(times)/2+1)] {
 		switch n := r.IntN(60); {
+		case gen.calm && name != "mixed":
 		case n == 0 || odd && n < 8:
 			continue
 		case n == 9:
@@ -134,6 +135,7 @@ type histograms struct {
 	threshold, zeros float64
 	whole, gauge     bool
 	hints            bool
+	calm             bool // there are no resets, holes or NaN
 	counts           map[int32]float64
 	sum              float64
 }
@@ -144,6 +146,7 @@ func newHistograms(r *rand.Rand, custom bool) *histograms {
 	if r.IntN(2) == 0 {
 		g.threshold = 0.001
 	}
+	g.calm = r.IntN(2) == 0
 	if custom {
 		g.schema, g.threshold = histogram.CustomBucketsSchema, 0
 		g.bounds = [][]float64{{1, 2, 5, 10}, {1, 5, 10}, {1, 2, 5, 10}, {-1, 0.5, 3}}[r.IntN(4)]
@@ -152,7 +155,7 @@ func newHistograms(r *rand.Rand, custom bool) *histograms {
 }
 
 func (g *histograms) next(r *rand.Rand) *histogram.FloatHistogram {
-	if r.IntN(15) == 0 { // a reset
+	if !g.calm && r.IntN(15) == 0 { // a reset
 		clear(g.counts)
 		g.zeros, g.sum = 0, 0
 	}
@@ -205,7 +208,7 @@ func (g *histograms) next(r *rand.Rand) *histogram.FloatHistogram {
 		h.PositiveSpans, positive = spanned(h.PositiveSpans, at, positive)
 		h.PositiveBuckets = append(h.PositiveBuckets, n)
 	}
-	if r.IntN(40) == 0 {
+	if !g.calm && r.IntN(40) == 0 {
 		h.Sum, h.Count = math.NaN(), h.Count+1
 	}
 	switch {

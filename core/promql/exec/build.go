@@ -14,6 +14,7 @@ type builder struct {
 	grid                   plan.Grid
 	lookback, subqueryStep int64
 	startTimes             bool   // start_timestamp has a result
+	uniform                bool   // rates of histograms are wanted bucket by bucket, if possible
 	trace                  *Trace // of what is being built; nil if nothing is traced
 	weight                 int64  // how many steps of the query each step here stands for, in the count of samples
 }
@@ -44,6 +45,8 @@ func (b builder) vector(n plan.Node) (operator, error) {
 }
 
 func (b builder) untraced(n plan.Node) (operator, error) {
+	uniform := b.uniform
+	b.uniform = false
 	if b.grid.N == 0 {
 		return nothing{}, nil
 	}
@@ -80,6 +83,7 @@ func (b builder) untraced(n plan.Node) (operator, error) {
 	case *plan.Aggregate:
 		return b.aggregate(n)
 	case *plan.Call:
+		b.uniform = uniform && n.Out == nil
 		return b.call(n)
 	}
 	return nil, fmt.Errorf("unhandled expression of type: %T", n)
@@ -117,7 +121,9 @@ func (b builder) binary(n *plan.Binary) (operator, error) {
 }
 
 func (b builder) aggregate(n *plan.Aggregate) (operator, error) {
-	of, err := b.vector(n.Of)
+	input := b
+	input.uniform = n.Op == parser.SUM
+	of, err := input.vector(n.Of)
 	if err != nil {
 		return nil, err
 	}

@@ -15,9 +15,11 @@ func (b builder) call(n *plan.Call) (operator, error) {
 	if n.Out != nil {
 		return b.callout(n)
 	}
+	uniform := b.uniform
+	b.uniform = false
 	for i, arg := range n.Args {
 		if r, ok := arg.(*plan.Range); ok {
-			return b.overRange(n, r, i)
+			return b.overRange(n, r, i, uniform)
 		}
 	}
 	switch n.Func {
@@ -88,7 +90,7 @@ func (b builder) forRemarks(n plan.Node) (operator, error) {
 }
 
 // overRange makes the operator of a function whose argument i is the range vector r.
-func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error) {
+func (b builder) overRange(n *plan.Call, r *plan.Range, i int, uniform bool) (operator, error) {
 	f, native, err := b.rangeFunc(n.Func, r)
 	if err != nil {
 		return nil, err
@@ -117,6 +119,14 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int) (operator, error)
 	}
 	if r.Of != nil {
 		scan.stats = r.Of.Stats
+		if uniform && r.Of.Extend == plan.Plain {
+			switch n.Func {
+			case "rate":
+				scan.uniform = r.Seconds
+			case "increase":
+				scan.uniform = 1
+			}
+		}
 		if r.Of.Extend != plan.Plain {
 			scan.ahead = b.extended(r).Ahead
 		}

@@ -13,6 +13,7 @@ type column struct {
 	v     []float64                   // Absent where there is no float
 	h     []*histogram.FloatHistogram // nil if there is no histogram at any step. What it points to is shared: nobody changes it
 	cells int                         // charged for h
+	u     *uniform                    // in place of h, for who has asked for it: a fold
 }
 
 // has tells whether there is a sample at step k.
@@ -39,6 +40,9 @@ func (c column) empty() bool { return empty(c.v) && !c.native() }
 
 // native tells whether there is a histogram at any step.
 func (c column) native() bool {
+	if c.u != nil {
+		return slices.Contains(c.u.there, true)
+	}
 	for _, h := range c.h {
 		if h != nil {
 			return true
@@ -113,6 +117,9 @@ func histCells(h *histogram.FloatHistogram) int { return histSamples(h) * cellsP
 
 // keep returns a copy of col that stays, and charges for it.
 func (q *query) keep(col column) (kept column, err error) {
+	if col.u != nil {
+		col.h, col.u = col.u.rows(), nil
+	}
 	if kept.v, err = q.column(len(col.v)); err != nil {
 		return kept, err
 	}

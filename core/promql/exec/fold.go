@@ -20,8 +20,9 @@ type folding struct {
 	ss    []series
 	g     *grouping
 	folds []fn.Fold
-	hists []*histFold // of the groups with native histograms
-	m     *matrix     // groups in the order of their first series that has a value
+	hists []*histFold    // of the groups with native histograms
+	unis  []*uniformFold // of those whose histograms come bucket by bucket
+	m     *matrix        // groups in the order of their first series that has a value
 }
 
 func fold(a *plan.Aggregate, of operator, n int) operator {
@@ -33,7 +34,7 @@ func fold(a *plan.Aggregate, of operator, n int) operator {
 		g := newGrouping(ss, a, a.Grouping)
 		f := &folding{
 			Aggregate: a, q: q, n: n, ss: ss, g: g,
-			folds: make([]fn.Fold, len(g.groups)), hists: make([]*histFold, len(g.groups)), m: &matrix{},
+			folds: make([]fn.Fold, len(g.groups)), hists: make([]*histFold, len(g.groups)), unis: make([]*uniformFold, len(g.groups)), m: &matrix{},
 		}
 		for to := range g.at {
 			g.at[to] = -1
@@ -48,6 +49,9 @@ func fold(a *plan.Aggregate, of operator, n int) operator {
 // add adds the column of series i to its group.
 func (f *folding) add(i int, col column) error {
 	to := f.g.of[i]
+	if done, err := f.uniform(to, &col); done || err != nil {
+		return err
+	}
 	if col.h != nil {
 		if err := f.native(i, &col); err != nil {
 			return err
@@ -86,6 +90,38 @@ func (f *folding) add(i int, col column) error {
 	return nil
 }
 
+// uniform adds a column that comes bucket by bucket, if its group allows it. If not, it makes histograms of it, or of
+// what the group has.
+func (f *folding) uniform(to int, col *column) (done bool, err error) {
+	have, u := f.unis[to], col.u
+	switch {
+	case u == nil && have == nil:
+		return false, nil
+	case u != nil && have == nil && f.g.at[to] < 0:
+		if !col.native() {
+			return true, nil
+		}
+		if have, err = newUniformFold(f.q, u); err != nil {
+			return false, err
+		}
+		f.unis[to], f.g.at[to] = have, len(f.m.cols)
+		f.m.series = append(f.m.series, f.g.groups[to])
+		f.m.cols = append(f.m.cols, column{})
+		return true, have.add(f.q, u)
+	case u != nil && have != nil && have.same(u.layout):
+		return true, have.add(f.q, u)
+	}
+	if u != nil {
+		col.h, col.u = u.rows(), nil
+	}
+	if have != nil && !col.empty() {
+		f.hists[to], f.unis[to] = have.histFold(), nil
+		f.q.release(have.cells)
+		return false, f.q.charge(f.n * histGroupCells)
+	}
+	return have != nil, nil
+}
+
 // native does with the histograms of a column what the aggregation does.
 func (f *folding) native(i int, col *column) error {
 	switch {
@@ -113,7 +149,7 @@ func (f *folding) native(i int, col *column) error {
 	return nil
 }
 
-func (f *folding) result() (*matrix, error) {
+func (f *folding) result() (_ *matrix, err error) {
 	for to, fold := range f.folds {
 		if fold == nil {
 			continue
@@ -125,6 +161,21 @@ func (f *folding) result() (*matrix, error) {
 			h.result(f, col)
 			f.q.release(f.n * histGroupCells)
 		}
+	}
+	for to, u := range f.unis {
+		if u == nil {
+			continue
+		}
+		col := &f.m.cols[f.g.at[to]]
+		if *col, err = f.q.absent(f.n); err != nil {
+			return nil, err
+		}
+		for k, h := range u.result() {
+			if err := col.putHist(f.q, k, h); err != nil {
+				return nil, err
+			}
+		}
+		f.q.release(u.cells)
 	}
 	return f.m.nonEmpty(f.q), nil
 }

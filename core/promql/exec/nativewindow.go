@@ -16,6 +16,7 @@ type nativeWindow struct {
 	t      []int64    // of the floats
 	v      []float64
 	resets []int32
+	sizes  []int64
 	run    fn.Run
 }
 
@@ -31,6 +32,14 @@ func (w *windowWorker) native(g *groupPlan, n int, col []float64) (c computed, d
 	first, v, err := w.buf.read(cols, i, g.lo, g.hi)
 	if err != nil || len(v) == 0 {
 		return c, true, err
+	}
+	if w.nat == nil {
+		w.nat = &nativeWindow{}
+	}
+	if hc, ok := cols.(storage.HistogramColumns); ok && w.uniform != 0 && !starts {
+		if c, err := w.nat.uniform(w, hc, i, first, first+len(v), col); err != nil || c.samples > 0 {
+			return c, true, err
+		}
 	}
 	hs, err := w.buf.histograms(cols, i, first, first+len(v))
 	if err != nil {
@@ -48,9 +57,6 @@ func (w *windowWorker) native(g *groupPlan, n int, col []float64) (c computed, d
 			return c, true, err
 		}
 	}
-	if w.nat == nil {
-		w.nat = &nativeWindow{}
-	}
 	rows := &w.nat.rows
 	if err := rows.make(w.q, cols.Times()[first:], v, hs, st); err != nil {
 		return c, true, err
@@ -58,6 +64,29 @@ func (w *windowWorker) native(g *groupPlan, n int, col []float64) (c computed, d
 	defer w.q.release(rows.cells)
 	c, err = w.nat.compute(w, n, col)
 	return c, true, err
+}
+
+// uniform computes series i of c bucket by bucket, if its rows lo..hi-1 allow it. Else there are no samples in what it
+// returns.
+func (n *nativeWindow) uniform(w *windowWorker, cols storage.HistogramColumns, i, lo, hi int, col []float64) (c computed, err error) {
+	if err := cols.Histograms(i, lo, hi, &w.buf.hists); err != nil {
+		return c, err
+	}
+	n.all = w.plans.replanned(n.all, cols.Times()[lo:hi])
+	if c.u, err = uniformRate(w.q, &w.buf.hists, n.all, w.uniform, w.width, w.stats); c.u == nil || err != nil {
+		return c, err
+	}
+	n.sizes = histogramSizes(&w.buf.hists, w.stats, append(n.sizes[:0], 0))
+	for row := range n.sizes[1:] {
+		n.sizes[row+1] += n.sizes[row] // of the rows up to here
+	}
+	for k := range col {
+		col[k] = storage.Absent
+		if a, b := n.all.Lo[k], n.all.Hi[k]; b > a {
+			c.samples += n.sizes[b] - n.sizes[a]
+		}
+	}
+	return c, nil
 }
 
 // replanned returns w, made if it is nil, as the plan of the windows of g over times.

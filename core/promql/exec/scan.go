@@ -17,6 +17,7 @@ type worker interface {
 type computed struct {
 	samples int64                       // looked at, counted for each step that does; 0 means that the series is to be left out
 	remarks []error                     // to be made if the column is pushed
+	u       *uniform                    // in place of h, if that was asked for
 	h       []*histogram.FloatHistogram // the histograms of the column, nil if it has none
 }
 
@@ -70,7 +71,10 @@ func (s *scan) push(q *query, i int, col []float64, c computed, push sink) error
 	for _, r := range c.remarks {
 		q.annotate(r)
 	}
-	return push(i, column{v: col, h: c.h})
+	if c.u != nil {
+		defer q.release(c.u.cells())
+	}
+	return push(i, column{v: col, h: c.h, u: c.u})
 }
 
 // scanRows returns about how many rows the series of src have between the reference times of a scan.

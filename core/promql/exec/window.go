@@ -32,6 +32,7 @@ type windowScan struct {
 	ahead      int64                  // how far windows go on after the range
 	stats      bool                   // histograms are wanted without their buckets
 	starts     bool                   // start timestamps matter
+	uniform    float64                // not 0 asks for results bucket by bucket where possible: what a rise is divided by
 	checks     bool                   // the function refuses arguments, also where all it has is histograms
 
 	named string // the last metric that was looked at for being a counter

@@ -99,3 +99,8 @@ func (f *HistFold) Result() *histogram.FloatHistogram {
 	}
 	return f.sum
 }
+
+// ContinueSum returns the fold of n histograms that have been summed up to sum with the compensation c.
+func ContinueSum(sum, c *histogram.FloatHistogram, n float64) HistFold {
+	return HistFold{sum: sum, c: c, n: n}
+}

@@ -210,3 +210,23 @@ func (r *Run) fits(reconciled bool, err error, op annotations.HistogramOperation
 	}
 	return true
 }
+
+// Extrapolated returns by what the rise of a counter between two samples, intervals apart, is multiplied to be that of
+// the range (start, end]. first is what the counter was, and rise how much it rose. Times are in milliseconds.
+func Extrapolated(t0, t1 int64, intervals int, start, end int64, first, rise float64) float64 {
+	toStart, toEnd, sampled := seconds(t0-start), seconds(end-t1), seconds(t1-t0)
+	between := sampled / float64(intervals)
+	threshold := between * 1.1
+	if toStart >= threshold {
+		toStart = between / 2
+	}
+	if rise > 0 && first >= 0 {
+		if toZero := sampled * (first / rise); toZero < toStart {
+			toStart = toZero
+		}
+	}
+	if toEnd >= threshold {
+		toEnd = between / 2
+	}
+	return (sampled + toStart + toEnd) / sampled
+}
