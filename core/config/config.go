@@ -120,6 +120,7 @@ type Global struct {
 	ScrapeNativeHistograms         bool `toml:"scrape_native_histograms"`           // ask for protobuf first, and keep them
 	AlwaysScrapeClassicHistograms  bool `toml:"always_scrape_classic_histograms"`   // beside native ones
 	ConvertClassicHistogramsToNHCB bool `toml:"convert_classic_histograms_to_nhcb"` // to native ones with custom buckets
+	ExtraScrapeMetrics             bool `toml:"extra_scrape_metrics"`               // scrape_timeout_seconds, scrape_sample_limit, scrape_body_size_bytes
 }
 
 // Scrape is one of [[scrape_configs]]: a job.
@@ -145,9 +146,10 @@ type Scrape struct {
 	TargetLimit           int  `toml:"target_limit"`
 	KeepDroppedTargets    int  `toml:"keep_dropped_targets"`
 
-	ScrapeNativeHistograms         *bool   `toml:"scrape_native_histograms"` // these three: default global, never nil after Load
+	ScrapeNativeHistograms         *bool   `toml:"scrape_native_histograms"` // these four: default global, never nil after Load
 	AlwaysScrapeClassicHistograms  *bool   `toml:"always_scrape_classic_histograms"`
 	ConvertClassicHistogramsToNHCB *bool   `toml:"convert_classic_histograms_to_nhcb"`
+	ExtraScrapeMetrics             *bool   `toml:"extra_scrape_metrics"`
 	NativeHistogramBucketLimit     int     `toml:"native_histogram_bucket_limit"`      // resolution is reduced to stay within it; 0 is none
 	NativeHistogramMinBucketFactor float64 `toml:"native_histogram_min_bucket_factor"` // resolution is reduced to reach it; 0 is none
 

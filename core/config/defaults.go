@@ -108,6 +108,7 @@ func (s *Scrape) inherit(g *Global) {
 		{&s.ScrapeNativeHistograms, g.ScrapeNativeHistograms},
 		{&s.AlwaysScrapeClassicHistograms, g.AlwaysScrapeClassicHistograms},
 		{&s.ConvertClassicHistogramsToNHCB, g.ConvertClassicHistogramsToNHCB},
+		{&s.ExtraScrapeMetrics, g.ExtraScrapeMetrics},
 	} {
 		if *o.own == nil {
 			*o.own = &o.global

@@ -44,12 +44,11 @@ var prometheusKeys = map[string]rule{
 	"otlp":         {lost: noOTLP},
 }
 
-// sharedKeys are those of global and jobs that are about histograms, or mean nothing to hearth.
-var sharedKeys = with(kept("scrape_native_histograms", "always_scrape_classic_histograms", "convert_classic_histograms_to_nhcb"), map[string]rule{
+// sharedKeys are those of global and jobs that hearth has as they are, or that mean nothing to it.
+var sharedKeys = with(kept("scrape_native_histograms", "always_scrape_classic_histograms", "convert_classic_histograms_to_nhcb", "extra_scrape_metrics"), map[string]rule{
 	"scrape_failure_log_file":       {lost: noFailLog},
 	"metric_name_validation_scheme": {lost: noLegacy, unless: "utf8"},
 	"metric_name_escaping_scheme":   {lost: noLegacy, unless: "allow-utf-8"},
-	"extra_scrape_metrics":          {lost: "hearth adds the standard scrape metrics only", unless: "false"},
 })
 
 var globalKeys = with(sharedKeys, kept("scrape_interval", "scrape_timeout", "scrape_protocols", "evaluation_interval",

@@ -200,8 +200,12 @@ func (l *loop) read(ctx context.Context, s *scratch, now int64, r *report) error
 	}
 	body, contentType, err := l.fetch(ctx, s)
 	if err != nil {
+		if reasonOf(err) == failBodySize {
+			r.bytes = -1
+		}
 		return err
 	}
+	r.bytes = len(body)
 	l.manager.metrics.bytes.Add(float64(len(body)))
 	w := &s.walk
 	w.begin(l.page, l.meta, s, now, time.Now().Add(maxAhead).UnixMilli())

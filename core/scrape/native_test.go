@@ -166,3 +166,21 @@ func TestTheResolutionOfHistogramsIsLimited(t *testing.T) {
 		})
 	}
 }
+
+func TestExtraScrapeMetrics(t *testing.T) {
+	e := expose(t, func(c *config.Scrape) { c.ExtraScrapeMetrics, c.SampleLimit, c.BodySizeLimit = new(true), 7, 30 })
+	for i, tt := range []struct{ body, timeout, limit, bytes string }{
+		{"a 1\nb 1\n", "5", "7", "8"},
+		{"a 1\n?\n", "5", "7", "6"},
+		{strings.Repeat("a 1\n", 20), "5", "7", "-1"},
+	} {
+		e.say(tt.body)
+		ts := int64(1000 * (i + 1))
+		e.scrape(ts)
+		for name, want := range map[string]string{"scrape_timeout_seconds": tt.timeout, "scrape_sample_limit": tt.limit, "scrape_body_size_bytes": tt.bytes} {
+			if got := e.store.value(`{__name__="`+name+`", instance="i", job="j"}`, ts); got != want {
+				t.Errorf("%q: %s is %s, want %s", tt.body, name, got, want)
+			}
+		}
+	}
+}

@@ -73,8 +73,8 @@ func newPage(e *env, r *rules, b *labels.Builder, before *page) (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{env: e, rules: r, group: g, before: before, given: len(reports)}
-	for _, name := range reports {
+	p := &page{env: e, rules: r, group: g, before: before, given: len(r.reports())}
+	for _, name := range r.reports() {
 		ls := r.reportLabels(b, name)
 		slot, err := g.Slot(ls)
 		if err != nil {
@@ -87,6 +87,9 @@ func newPage(e *env, r *rules, b *labels.Builder, before *page) (*page, error) {
 	p.index()
 	return p, nil
 }
+
+// reports returns how many report series there are; they are the first of series.
+func (p *page) reports() int { return len(p.rules.reports()) }
 
 // hash returns the identity of a series.
 func (e *env) hash(ls labels.Labels) uint64 {
@@ -116,15 +119,15 @@ func (p *page) liveSlots() []storage.Slot {
 	if !p.live {
 		return nil
 	}
-	return p.slots[:len(p.slots)-len(reports)]
+	return p.slots[:len(p.slots)-p.reports()]
 }
 
 // rebuild makes the lines that w has seen those of the page, and forgets all others.
 func (p *page) rebuild(w *walk) {
 	to := make([]uint32, len(p.series)) // new index by old, 0 for none: there stands a report series
-	kept := make([]series, len(reports), len(w.next)+len(reports))
+	kept := make([]series, p.reports(), len(w.next)+p.reports())
 	copy(kept, p.series)
-	for i := range reports {
+	for i := range p.reports() {
 		to[i] = uint32(i)
 	}
 	var stampedLabels map[uint32]labels.Labels
@@ -134,7 +137,7 @@ func (p *page) rebuild(w *walk) {
 			continue
 		}
 		old := ln.series()
-		if to[old] == 0 && old >= uint32(len(reports)) {
+		if to[old] == 0 && old >= uint32(p.reports()) {
 			to[old] = uint32(len(kept))
 			kept = append(kept, p.series[old])
 		}
@@ -151,7 +154,7 @@ func (p *page) rebuild(w *walk) {
 			}
 		}
 	}
-	for i := range reports {
+	for i := range p.reports() {
 		p.slots = append(p.slots, p.series[i].slot)
 	}
 	p.tracked = p.tracked[:0]

@@ -100,6 +100,21 @@ var reports = [...]string{
 	"scrape_samples_scraped",
 	"scrape_samples_post_metric_relabeling",
 	"scrape_series_added",
+	// and with extra_scrape_metrics
+	"scrape_timeout_seconds",
+	"scrape_sample_limit",
+	"scrape_body_size_bytes",
+}
+
+// standardReports is how many of them there are without extra_scrape_metrics.
+const standardReports = 5
+
+// reports returns the names of the report series of the target.
+func (r *rules) reports() []string {
+	if e := r.cfg.ExtraScrapeMetrics; e != nil && *e {
+		return reports[:]
+	}
+	return reports[:standardReports]
 }
 
 // report is how a scrape went.
@@ -109,14 +124,21 @@ type report struct {
 	scraped  int     // samples in the exposition
 	kept     int     // after metric_relabel_configs
 	added    int     // series the scrape before did not have
+	bytes    int     // of the exposition; -1 if it was too large
 }
 
-func (r report) values() [len(reports)]float64 {
+// report returns the values of the report series of the target.
+func (r *rules) report(of report) []float64 {
+	v := of.values(r.target.timeout.Seconds(), r.cfg.SampleLimit)
+	return v[:len(r.reports())]
+}
+
+func (r report) values(timeout float64, sampleLimit int) [len(reports)]float64 {
 	up := 0.0
 	if r.up {
 		up = 1
 	}
-	return [...]float64{up, r.duration, float64(r.scraped), float64(r.kept), float64(r.added)}
+	return [...]float64{up, r.duration, float64(r.scraped), float64(r.kept), float64(r.added), timeout, float64(sampleLimit), float64(r.bytes)}
 }
 
 // reportLabels returns the labels of a report series.

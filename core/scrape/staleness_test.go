@@ -126,7 +126,7 @@ func TestAPageForgetsWhatIsGone(t *testing.T) {
 		}
 		p := e.loop.leave()
 		groups[p] = true
-		if n := len(p.series); n != 51+len(reports) {
+		if n := len(p.series); n != 51+standardReports {
 			t.Fatalf("after scrape %d the page has %d series", i, n)
 		}
 		if len(p.lines) != 51 || cap(p.lines) > 500 || len(p.byLine.cells) > 128 {
@@ -162,7 +162,7 @@ func TestNothingGrowsWhileScrapesFail(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if p := e.loop.page; len(p.series) != 1+len(reports) || p.given != 1+len(reports) {
+	if p := e.loop.page; len(p.series) != 1+standardReports || p.given != 1+standardReports {
 		t.Errorf("%d series, %d slots", len(p.series), p.given)
 	}
 	if n := len(e.loop.meta.list(nil, e.loop.target)); n > 2*metadataLife {

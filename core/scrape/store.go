@@ -40,7 +40,7 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 		w.solo[n.at].Samples, w.solo[n.at].Histograms = nil, n.sample[:]
 	}
 	inRow := len(w.values)
-	w.values = append(w.values, r.list()...)
+	w.values = append(w.values, p.rules.report(r)...)
 	slots := p.slots
 	var errs [4]error
 	errs[0] = p.writeSolo(ctx, w.solo) // first: timestamps are older than now, nearly always
@@ -69,13 +69,13 @@ func (p *page) fail(ctx context.Context, t int64, r report) error {
 		ended = p.before.end(ctx, t, nil)
 		p.before = nil
 	}
-	slots := append([]storage.Slot(nil), p.slots[len(p.slots)-len(reports):]...)
-	return errors.Join(ended, p.mark(ctx, t, slots, r.list()))
+	slots := append([]storage.Slot(nil), p.slots[len(p.slots)-p.reports():]...)
+	return errors.Join(ended, p.mark(ctx, t, slots, p.rules.report(r)))
 }
 
 // retire writes that the target is gone: markers for all series and the report. The page is closed then.
 func (p *page) retire(ctx context.Context, t int64) error {
-	slots := append([]storage.Slot(nil), p.slots[len(p.slots)-len(reports):]...)
+	slots := append([]storage.Slot(nil), p.slots[len(p.slots)-p.reports():]...)
 	values := make([]float64, len(slots))
 	for i := range values {
 		values[i] = model.Stale
@@ -145,11 +145,6 @@ func (p *page) vanished(w *walk) (slots []storage.Slot, stamped []labels.Labels)
 		}
 	}
 	return slots, stamped
-}
-
-func (r report) list() []float64 {
-	v := r.values()
-	return v[:]
 }
 
 // writeRow writes a row, the first n values of which are samples of the target. If the storage refuses it, halves of

@@ -223,7 +223,7 @@ func (w *walk) move() {
 	w.moved = true
 	p.visit++
 	w.next = append(w.next[:0], p.lines[:w.pos]...)
-	for i := range reports {
+	for i := range p.reports() {
 		p.series[i].seen = p.visit
 	}
 	for _, ln := range w.next {
