@@ -205,6 +205,16 @@ func (c *columns) Rows(i int) (lo, hi int) {
 	return max(lo, 0), hi
 }
 
+// Complete tells whether series i has a sample in every row, as far as that is known without decoding.
+func (c *columns) Complete(i int) bool {
+	for k := range c.spans {
+		if e := c.spans[k].entry(c.slots[i]); e.length == 0 || !e.dense {
+			return false
+		}
+	}
+	return true
+}
+
 // Values implements storage.Columns.
 func (c *columns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 	if i < 0 || i >= len(c.slots) || lo < 0 || hi > len(c.ts) || lo > hi {

@@ -59,7 +59,7 @@ func (e *Encoder) appendCheapest(dst []byte, c *column, changes int) []byte {
 				e.changes = append(e.changes, v)
 			}
 		}
-		plans, size := planMinis(e.plans[1-e.bestBuf][:], e.changes)
+		plans, size := planMinis(e.plans[1-e.bestBuf][:], e.changes, min(packed, sparse))
 		if size += packedLen(n, 1); size < packed && size < sparse {
 			dst = c.header(dst, modeBitmap, e.x[0])
 			dst = appendBitmap(dst, e.d)
@@ -92,7 +92,7 @@ func (e *Encoder) planPacked(s *sequence) (size int) {
 	for _, t := range [...]transform{transformDelta, transformFOR, transformDoD} {
 		s.transform = t
 		s.residuals(e.r, e.d, e.x[0])
-		_, bytes := planMinis(e.plans[1-e.bestBuf][:], e.r)
+		_, bytes := planMinis(e.plans[1-e.bestBuf][:], e.r, size)
 		if s.hasSlope() {
 			bytes += uvarintLen(zigzag(s.slope))
 		}

@@ -2,6 +2,7 @@ package chunk
 
 import (
 	"encoding/binary"
+	"math"
 	"math/bits"
 	"slices"
 
@@ -31,6 +32,9 @@ func (e *Encoder) appendEntropy(dst []byte, c *column, packed int) ([]byte, bool
 	if e.huff == nil {
 		e.huff = &huff0.Scratch{Reuse: huff0.ReusePolicyNone}
 	}
+	if least := codeLen(e.symbols) + packedLen(len(e.best), low); least*25 > packed*24 {
+		return dst, false
+	}
 	code := huff0.Compress1X
 	if len(e.best) >= streamRows {
 		code = huff0.Compress4X
@@ -52,6 +56,24 @@ func (e *Encoder) appendEntropy(dst []byte, c *column, packed int) ([]byte, bool
 		return dst[:mark], false
 	}
 	return dst, true
+}
+
+// codeLen returns bytes that no code of single symbols stays below: their entropy, by a logarithm that is at most 0.09
+// too great. To make a code takes much longer, and most columns have none that is worth it.
+func codeLen(symbols []byte) int {
+	var counts [256]int32
+	for _, s := range symbols {
+		counts[s]++
+	}
+	n := float64(len(symbols))
+	total := n * math.Log2(n)
+	for _, c := range counts {
+		if c > 1 {
+			top := bits.Len32(uint32(c)) - 1
+			total -= float64(c) * (float64(top) + float64(c)/float64(int32(1)<<top) - 1 + 0.0861) // log2(1+x) <= x + 0.0861
+		}
+	}
+	return int(max(total, 0) / 8)
 }
 
 // commonPlan returns a base and a width that hold what the plans of all minis hold.

@@ -122,10 +122,11 @@ func patchLen(v, base int64, w int) int {
 	return 1 + uvarintLen(zigzag(high))
 }
 
-// planMinis plans all of r and returns the bytes. The plans stay valid until the next call with the same buffer.
-func planMinis(buf []mini, r []int64) (plans []mini, size int) {
+// planMinis plans all of r and returns the bytes; it stops when these are limit or more. The plans stay valid until
+// the next call with the same buffer.
+func planMinis(buf []mini, r []int64, limit int) (plans []mini, size int) {
 	plans = buf[:0]
-	for len(r) > 0 {
+	for len(r) > 0 && size < limit {
 		n := min(miniRows, len(r))
 		m, s := planMini(r[:n])
 		r = r[n:]

@@ -46,7 +46,7 @@ func EncodeTimes(dst []byte, ts []int64) []byte {
 		} else {
 			s.residuals(r, d, ts[0])
 		}
-		_, bytes := planMinis(plans[:], r)
+		_, bytes := planMinis(plans[:], r, size)
 		if s.hasSlope() {
 			bytes += uvarintLen(zigzag(s.slope))
 		}

@@ -134,6 +134,21 @@ func (m *merged) Rows(i int) (lo, hi int) {
 	return min(lo, hi), hi
 }
 
+// Complete tells whether series i has a sample in every row, as far as that is known without decoding.
+func (m *merged) Complete(i int) bool {
+	m.once.Do(m.lay)
+	if m.overlap {
+		return false
+	}
+	for k := range m.sources {
+		s := &m.sources[k]
+		if c, ok := s.c.(interface{ Complete(i int) bool }); !ok || !c.Complete(int(s.series[i])) {
+			return false
+		}
+	}
+	return true
+}
+
 // Values implements storage.Columns.
 func (m *merged) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 	m.once.Do(m.lay)
