@@ -4,7 +4,8 @@
 // exec operators that pass columns of float64 on, fn is their arithmetic. Storage is read as columns, group by group:
 // what follows from timestamps alone, such as which samples a window holds and how far rate extrapolates, is computed
 // once for a group and not for each of its series. Results have the bits, and errors and annotations the words, of
-// Prometheus v0.315.0; tests hold both engines side by side. Samples are floats; native histograms are not read.
+// Prometheus v0.315.0; tests hold both engines side by side. Native histograms are columns of buckets in the storage and,
+// where a sum of rates allows it, in the engine; else they are made histogram by histogram.
 package promql
 
 import (
@@ -28,6 +29,8 @@ type Options struct {
 	MaxConcurrency int           // queries at the same time; 0 means 20. As many times 16 may wait, more are refused
 	SubqueryStep   time.Duration // of subqueries that give none; 0 means 1m
 
+	SubqueryStepNow func() time.Duration // in place of SubqueryStep, asked at each query: for one that changes; nil is SubqueryStep
+
 	MaxMemory      int64 // bytes that all queries together may hold; 0 means 1 GiB. The largest one goes when there is no more
 	RuleMemory     int64 // of it for rules only; 0 means a quarter
 	MaxSeries      int   // of a result; 0 is no limit
@@ -41,7 +44,7 @@ type Options struct {
 	Syntax       parser.Options // experimental syntax that is allowed; duration expressions always are. See also Enable
 	DelayedNames bool           // remove metric names at the end of a query only (upstream's promql-delayed-name-removal)
 
-	StartTimestamps bool // start_timestamp has a result (upstream's use-start-timestamps); samples have none, which is 0
+	StartTimestamps bool // start timestamps of samples matter to rate and its kin, and start_timestamp has a result (upstream's use-start-timestamps)
 
 	FS        vfs.FS // where ActiveLog is
 	ActiveLog string // file that has the queries that run, so that they are known after a crash; empty is none
@@ -103,8 +106,8 @@ func (e *Engine) Close() error { return e.running.close() }
 // Parser returns the parser the engine uses.
 func (e *Engine) Parser() parser.Parser { return e.parser }
 
-// SetFunctions makes fs what queries can call besides PromQL's own functions, from the next query on. Functions that
-// can't be called so, for their name or their arguments, are left out and described in the error.
+// SetFunctions makes fs what queries can call besides PromQL's own functions, from the next query on. If one of
+// them can't be called so, for its name or its arguments, nothing changes and the error says why.
 func (e *Engine) SetFunctions(fs []callout.Function) error { return e.parser.set(fs) }
 
 func orDefault[T int | int64 | time.Duration](v, standard T) T {

@@ -149,7 +149,7 @@ func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r
 		}
 	}()
 	o := exec.Options{
-		Lookback: r.lookback, SubqueryStep: e.opts.SubqueryStep, MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
+		Lookback: r.lookback, SubqueryStep: e.subqueryStep(), MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
 		StartTimes: e.opts.StartTimestamps, Pool: &e.pool, Helpers: e.helpers,
 		Explain: r.explain, Query: r.expr,
 		Account: act.account, Samples: &act.samples, MaxSeries: e.opts.MaxSeries, MaxResultBytes: e.opts.MaxResultBytes, WorthHelp: e.worth,
@@ -159,6 +159,16 @@ func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r
 	}
 	grid := plan.NewGrid(timestamp.FromTime(r.start), timestamp.FromTime(r.end), r.step.Milliseconds())
 	return exec.Run(ctx, root, grid, r.instant, q, o)
+}
+
+// subqueryStep returns the step of subqueries that give none.
+func (e *Engine) subqueryStep() time.Duration {
+	if e.opts.SubqueryStepNow != nil {
+		if step := e.opts.SubqueryStepNow(); step > 0 {
+			return step
+		}
+	}
+	return e.opts.SubqueryStep
 }
 
 // remarks splits annotations into warnings and infos, each with its place in the query.
