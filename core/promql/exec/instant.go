@@ -151,6 +151,16 @@ func (w *instantWorker) native(cols storage.Columns, i, first int, g *groupPlan,
 	if err != nil {
 		return c, err
 	}
+	cells := 0
+	for _, h := range hs {
+		if h != nil {
+			cells += histCells(h)
+		}
+	}
+	defer w.buf.q.release(cells)
+	if err := w.buf.q.charge(cells); err != nil {
+		return c, err
+	}
 	var st []int64
 	if w.start {
 		if st, err = w.buf.starts(cols, i, first, first+len(v)); err != nil {
