@@ -327,7 +327,7 @@ func TestAJoinerMakesTheSameAsFull(t *testing.T) {
 		return b.Labels()
 	}
 	var j Joiner
-	for range 2000 {
+	for range 300 {
 		common := some(1)
 		var own, want, got []labels.Labels
 		for range 1 + r.IntN(20) {
