@@ -61,7 +61,7 @@ func (a floatAppender) Append(ref up.SeriesRef, ls labels.Labels, st, t int64, v
 // aboutHistograms names scripts that are about what is not stored.
 var aboutHistograms = []string{"native_histograms", "start_timestamps"}
 
-// notFloats returns what a script has that is not about floats, besides the list of core/promql: of the scripts
+// notFloats returns what a script has that is not about floats, besides the list of testdata: of the scripts
 // that core/promql does not run, extended_vectors has histograms from some line on, and info in one evaluation.
 func notFloats(name, script string) (skip string, end int) {
 	switch name {
@@ -74,7 +74,7 @@ func notFloats(name, script string) (skip string, end int) {
 }
 
 // TestUpstreamScriptsRunOnHearthsDatabase runs upstream's acceptance scripts with upstream's engine: what is tested
-// is what the database returns. Evaluations that need histograms are left out: the list of core/promql has them.
+// is what the database returns. Evaluations that need histograms are left out: testdata/skipped.txt lists them.
 func TestUpstreamScriptsRunOnHearthsDatabase(t *testing.T) {
 	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/prometheus/prometheus").Output()
 	if err != nil {
@@ -84,7 +84,7 @@ func TestUpstreamScriptsRunOnHearthsDatabase(t *testing.T) {
 	if err != nil || len(files) < 15 {
 		t.Fatalf("%d scripts found (%v)", len(files), err)
 	}
-	list, err := os.ReadFile("../../promql/testdata/skipped.txt")
+	list, err := os.ReadFile("testdata/skipped.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
