@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"github.com/hearth-project/hearth/sdk/abi"
@@ -13,8 +15,9 @@ import (
 
 // Plugin is what a program serves.
 type Plugin struct {
-	Exporter Exporter
-	Notifier Notifier
+	Exporter  Exporter
+	Notifier  Notifier
+	Functions map[string]Function // by name
 }
 
 // Instance answers the operations of the ABI for one plugin. Authors need it in tests only: in a program Main does
@@ -24,6 +27,7 @@ type Instance struct {
 	configured bool
 	writer     *metric.Writer
 	out        []byte
+	cells      []float64
 }
 
 // NewInstance returns an instance that is not configured yet.
@@ -65,6 +69,8 @@ func (i *Instance) recovering(ctx context.Context, op string, in []byte) (out []
 		return i.collect(ctx, Target{Address: req.Address}, metric.Text)
 	case op == abi.OpNotify && i.plugin.Notifier != nil:
 		return i.notify(ctx, in)
+	case op == abi.OpEval && len(i.plugin.Functions) > 0:
+		return i.eval(ctx, in)
 	}
 	return nil, Errorf(abi.CodeUnimplemented, "this plugin has no operation %q", op)
 }
@@ -76,6 +82,10 @@ func (i *Instance) describe() ([]byte, error) {
 	}
 	if i.plugin.Notifier != nil {
 		d.Kinds = append(d.Kinds, abi.KindNotifier)
+	}
+	if len(i.plugin.Functions) > 0 {
+		d.Kinds = append(d.Kinds, abi.KindFunction)
+		d.Functions = slices.Sorted(maps.Keys(i.plugin.Functions))
 	}
 	return json.Marshal(d)
 }

@@ -58,6 +58,9 @@ func exportCollect(ptr, n uint32) uint64 { return call(abi.OpCollect, ptr, n) }
 //go:wasmexport hearth_notify
 func exportNotify(ptr, n uint32) uint64 { return call(abi.OpNotify, ptr, n) }
 
+//go:wasmexport hearth_eval
+func exportEval(ptr, n uint32) uint64 { return call(abi.OpEval, ptr, n) }
+
 func call(op string, ptr, n uint32) uint64 {
 	if instance == nil {
 		instance = NewInstance(registered)

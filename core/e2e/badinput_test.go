@@ -158,7 +158,9 @@ func TestBadQueriesAreAnsweredNotSuffered(t *testing.T) {
 	}
 }
 
-func TestPluginsThatMisbehaveCostOnlyThemselves(t *testing.T) {
+// withBadPlugin returns a folder of plugins: those that were built, and the bad one.
+func withBadPlugin(t *testing.T) string {
+	t.Helper()
 	plugins := filepath.Join(t.TempDir(), "plugins")
 	if err := os.CopyFS(plugins, os.DirFS(filepath.Join(root, "bin", "plugins"))); err != nil {
 		t.Fatal(err)
@@ -182,6 +184,11 @@ func TestPluginsThatMisbehaveCostOnlyThemselves(t *testing.T) {
 	if out, err := exec.Command("go", "run", "../../sdk/manifest/cmd/seal", dir).CombinedOutput(); err != nil {
 		t.Fatalf("seal: %v\n%s", err, out)
 	}
+	return plugins
+}
+
+func TestPluginsThatMisbehaveCostOnlyThemselves(t *testing.T) {
+	plugins := withBadPlugin(t)
 	config := fmt.Sprintf("[plugins]\ndir = %q\n", plugins) + quietConfig
 	for _, how := range []string{"loop", "trap", "memory", "exit", "file", "fine"} {
 		config += fmt.Sprintf(`

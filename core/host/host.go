@@ -49,6 +49,7 @@ type Host struct {
 	db        *tsdb.DB
 	engine    *promql.Engine
 	plugins   *plugin.Host
+	functions *functions
 	discovery *discovery.Manager
 	scrape    *scrape.Manager
 	rules     *rules.Manager
@@ -150,6 +151,7 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return fmt.Errorf("plugins in %s: %w", cfg.Plugins.Dir, err)
 	}
+	h.functions = &functions{engine: h.engine, known: h.plugins.Functions, open: h.open}
 	h.alerts, err = alert.New(alert.Options{
 		Dir:         filepath.Join(dir, "alert"),
 		Notifiers:   h.notifier,
@@ -260,6 +262,9 @@ func (h *Host) Close() error {
 	}
 	if h.alerts != nil { // its notifiers are plugins
 		errs = append(errs, h.alerts.Close())
+	}
+	if h.functions != nil {
+		errs = append(errs, h.functions.Close())
 	}
 	if h.plugins != nil {
 		errs = append(errs, h.plugins.Close())

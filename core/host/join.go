@@ -11,6 +11,7 @@ import (
 	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/core/promql"
 	"github.com/hearth-project/hearth/core/scrape"
+	"github.com/hearth-project/hearth/sdk/abi"
 )
 
 // The joints between parts that do not know each other.
@@ -29,6 +30,7 @@ func (h *Host) notifier(ctx context.Context, use config.PluginUse) (alert.Notifi
 type opened interface {
 	scrape.Collector
 	alert.Notifier
+	Eval(ctx context.Context, b *abi.Batch, out []float64) error
 }
 
 // open opens a plugin. One that cannot be opened makes a reload fail, and the operator sees why; the start goes on

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/hearth-project/hearth/core/plugin"
+	"github.com/hearth-project/hearth/sdk/abi"
 )
 
 // retryOpen is how long after a failed attempt a plugin is opened again.
@@ -81,6 +82,15 @@ func (l *lateClient) Notify(ctx context.Context, message []byte) error {
 		return err
 	}
 	return client.Notify(ctx, message)
+}
+
+// Eval is plugin.Client's.
+func (l *lateClient) Eval(ctx context.Context, b *abi.Batch, out []float64) error {
+	client, err := l.get(ctx)
+	if err != nil {
+		return err
+	}
+	return client.Eval(ctx, b, out)
 }
 
 // Close gives the plugin up, if it was opened.

@@ -65,6 +65,9 @@ func (h *Host) swap(cfg *config.Config) error {
 
 // apply gives each part its tables: those that may refuse come first.
 func (h *Host) apply(cfg *config.Config) error {
+	if err := h.functions.apply(cfg.Functions); err != nil { // before the rules that call them
+		return fmt.Errorf("functions: %w", err)
+	}
 	if err := h.rules.ApplyConfig(cfg); err != nil {
 		return fmt.Errorf("rules: %w", err)
 	}

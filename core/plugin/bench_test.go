@@ -1,8 +1,11 @@
 package plugin
 
 import (
+	"math/rand/v2"
 	"path/filepath"
 	"testing"
+
+	"github.com/hearth-project/hearth/sdk/abi"
 )
 
 // BenchmarkCall is a call that does nothing: what the host adds to every scrape.
@@ -56,4 +59,25 @@ func BenchmarkOpen(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkFunction is a z-score over windows of 20 samples of 1000 series at 241 steps.
+func BenchmarkFunction(b *testing.B) {
+	w := newWorld(b, installAnomaly(b))
+	c := w.open(Use{ID: "hearth/anomaly"})
+	batch := &abi.Batch{Function: "anomaly_zscore", Start: 1_700_000_000_000, Step: 15_000, Steps: 241, Series: 1000, Range: 300_000, Offsets: []uint32{0}}
+	for range batch.Series {
+		for k := range int64(260) {
+			batch.Times = append(batch.Times, batch.Start-batch.Range+(k+1)*15_000)
+			batch.Samples = append(batch.Samples, rand.NormFloat64())
+		}
+		batch.Offsets = append(batch.Offsets, uint32(len(batch.Times)))
+	}
+	out := make([]float64, batch.Series*batch.Steps)
+	for b.Loop() {
+		if err := c.Eval(b.Context(), batch, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(out)), "ns/cell")
 }

@@ -27,6 +27,7 @@ type Use struct {
 // Times of calls for which neither the caller nor the manifest gives one.
 const (
 	defaultTimeout = 10 * time.Second
+	evalTimeout    = time.Second      // of a batch of a function
 	startTimeout   = 30 * time.Second // of describing and configuring, at Open
 )
 
@@ -35,6 +36,7 @@ type Client struct {
 	host    *Host
 	id      string
 	kinds   []string
+	funcs   []manifest.Function
 	timeout time.Duration // of a call, by the manifest; 0 if it says none
 	module  *module
 	pool    *wasm.Pool
@@ -83,7 +85,7 @@ func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
 		return nil, err
 	}
 	logger := h.log.With("plugin", u.ID)
-	c := &Client{host: h, id: u.ID, kinds: m.Kinds, timeout: m.Limits.Timeout.Std(), module: mod}
+	c := &Client{host: h, id: u.ID, kinds: m.Kinds, funcs: m.Functions, timeout: m.Limits.Timeout.Std(), module: mod}
 	c.pool = mod.NewPool(rights, settings, logger)
 	h.mu.Lock()
 	closed := h.mu.closed
@@ -124,11 +126,11 @@ func (c *Client) check(ctx context.Context, logger *slog.Logger) error {
 		return fmt.Errorf("it is built for version %q of the plugin ABI, this hearth has %s", d.ABI, abi.Version)
 	}
 	for _, k := range c.kinds {
-		if (k == manifest.KindExporter || k == manifest.KindNotifier) && !slices.Contains(d.Kinds, k) {
+		if k != manifest.KindDiscoverer && !slices.Contains(d.Kinds, k) {
 			return fmt.Errorf("its manifest says it is a %s, the module says it is %s: build it again", k, nameList(d.Kinds))
 		}
 	}
-	return nil
+	return c.checkFunctions(d.Functions)
 }
 
 // prefixed is a CallError whose text leaves the plugin's name to the one around it.
@@ -204,6 +206,9 @@ func (c *Client) Notify(ctx context.Context, message []byte) error {
 // call makes one call within the caller's deadline and the manifest's.
 func (c *Client) call(ctx context.Context, op, target string, body func(left time.Duration) ([]byte, error)) ([]byte, error) {
 	timeout := c.timeout
+	if op == abi.OpEval && timeout == 0 {
+		timeout = evalTimeout
+	}
 	if _, given := ctx.Deadline(); !given && timeout == 0 {
 		timeout = defaultTimeout
 	}

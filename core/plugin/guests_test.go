@@ -25,6 +25,8 @@ var built struct {
 	guest sync.Once
 	node  sync.Once
 	hook  sync.Once
+
+	anomaly sync.Once
 }
 
 func TestMain(m *testing.M) {

@@ -122,7 +122,7 @@ func TestListAndMetrics(t *testing.T) {
 			s = got
 		}
 	}
-	if s.State != StateRunning || s.Uses != 2 || s.Version != "1.0.0" || len(s.Kinds) != 2 || s.Runtime != "wasm" || s.Asks.Files[0] != "/proc" {
+	if s.State != StateRunning || s.Uses != 2 || s.Version != "1.0.0" || len(s.Kinds) != 3 || s.Runtime != "wasm" || s.Asks.Files[0] != "/proc" {
 		t.Errorf("list: %+v", s)
 	}
 	text, err := json.Marshal(s)

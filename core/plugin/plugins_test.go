@@ -28,6 +28,10 @@ func installWebhook(t testing.TB) string {
 	return install(t, &built.hook, "../../plugins/notifiers/webhook", "hearth/webhook", "webhook.wasm")
 }
 
+func installAnomaly(t testing.TB) string {
+	return install(t, &built.anomaly, "../../plugins/functions/anomaly", "hearth/anomaly", "anomaly.wasm")
+}
+
 func TestNodeExporterMeasuresThisHost(t *testing.T) {
 	if _, err := os.Stat("/proc/stat"); err != nil {
 		t.Skip("there is no procfs here: ", err)

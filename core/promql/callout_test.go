@@ -188,6 +188,9 @@ func TestFunctionsThatCantBeCalledAreRefused(t *testing.T) {
 		if want := `function "` + tt.name + `" of p: ` + tt.want + "\n" + `function "good" of q: q has a function of that name, too`; err == nil || err.Error() != want {
 			t.Errorf("%s(%s): %v, want %s", tt.name, tt.args, err, want)
 		}
+		if err := e.SetFunctions([]callout.Function{good}); err != nil {
+			t.Error(err)
+		}
 		if _, err := e.Parser().ParseExpr("good(up, 1, 2, 3)"); err != nil {
 			t.Error(err)
 		}

@@ -40,9 +40,12 @@ func newLanguage(o parser.Options) *language {
 	return s
 }
 
-// set makes fs the functions that can be called besides PromQL's own. Those that can't be are left out and in the error.
+// set makes fs the functions that can be called besides PromQL's own. On an error nothing changes.
 func (s *language) set(fs []callout.Function) error {
 	outs, err := callout.NewTable(fs, own.all)
+	if err != nil {
+		return err
+	}
 	f := own
 	if len(outs) > 0 {
 		f = &functions{all: maps.Clone(own.all), outs: outs}
@@ -53,7 +56,7 @@ func (s *language) set(fs []callout.Function) error {
 		}
 	}
 	s.table.Store(f)
-	return err
+	return nil
 }
 
 // with calls f while upstream's parser knows the functions of t.

@@ -10,8 +10,8 @@ import (
 
 // Version of the ABI as written in a description: major.minor.
 const (
-	Minor   = 0
-	Version = "1.0"
+	Minor   = 1
+	Version = "1.1"
 )
 
 // ImportModule is the module name of the host's own imports.
@@ -25,6 +25,7 @@ const (
 	ExportConfigure = "hearth_configure"
 	ExportCollect   = "hearth_collect"
 	ExportNotify    = "hearth_notify"
+	ExportEval      = "hearth_eval" // since 1.1
 )
 
 // Operations, as the process form and level 0 name them.
@@ -33,6 +34,7 @@ const (
 	OpConfigure = "configure"
 	OpCollect   = "collect"
 	OpNotify    = "notify"
+	OpEval      = "eval"
 )
 
 // Kinds of plugins.
@@ -67,6 +69,8 @@ type Description struct {
 	ABI   string   `json:"abi"`
 	Kinds []string `json:"kinds"`
 	SDK   string   `json:"sdk,omitempty"`
+
+	Functions []string `json:"functions,omitempty"` // names, of plugins of that kind
 }
 
 // CollectRequest is the input of hearth_collect.

@@ -215,11 +215,32 @@ func (p *problems) functions(m *Manifest) {
 				p.add(key+".args", "has %q; known are vector, matrix, scalar, string", a)
 			}
 		}
+		p.data(key, f)
 		if f.Variadic < -1 || f.Variadic > len(f.Args) {
 			p.add(key+".variadic", "is %d, must be between -1 and the number of args", f.Variadic)
 		}
-		if f.Shape != "" && f.Shape != "instant" && f.Shape != "range" {
-			p.add(key+".shape", "is %q, must be instant or range", f.Shape)
+	}
+}
+
+// data checks which argument of a function is the data, and that the shape is its.
+func (p *problems) data(key string, f Function) {
+	vectors, matrices := 0, 0
+	for _, a := range f.Args {
+		switch a {
+		case "vector":
+			vectors++
+		case "matrix":
+			matrices++
 		}
+	}
+	if vectors+matrices != 1 {
+		p.add(key+".args", "has %d vectors and %d matrices, must have one of either: the data", vectors, matrices)
+	}
+	shape := "instant"
+	if matrices > 0 {
+		shape = "range"
+	}
+	if f.Shape != "" && f.Shape != shape {
+		p.add(key+".shape", "is %q, must be instant for a vector, range for a matrix", f.Shape)
 	}
 }

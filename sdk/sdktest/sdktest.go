@@ -36,6 +36,8 @@ type Suite struct {
 	Volatile []string // for exporters: metrics whose series differ between two calls in a row
 
 	Unreachable string // for notifiers: settings that lead to an address where nobody listens
+
+	Arguments map[string][]abi.Arg // for functions, by name: arguments besides the data; default 1 for numbers, "" for texts
 }
 
 // Run runs all that fits the plugin's kinds.
@@ -52,6 +54,9 @@ func (s Suite) Run(t *testing.T) {
 	}
 	if p.Notifier != nil {
 		t.Run("notify", s.notifier)
+	}
+	if len(p.Functions) > 0 {
+		t.Run("eval", s.functions)
 	}
 }
 
@@ -97,7 +102,7 @@ func (s Suite) badSettings(t *testing.T) {
 
 func (s Suite) unimplemented(t *testing.T) {
 	p := s.New()
-	for op, has := range map[string]bool{abi.OpCollect: p.Exporter != nil, abi.OpNotify: p.Notifier != nil, "no_such": false} {
+	for op, has := range map[string]bool{abi.OpCollect: p.Exporter != nil, abi.OpNotify: p.Notifier != nil, abi.OpEval: len(p.Functions) > 0, "no_such": false} {
 		if has {
 			continue
 		}

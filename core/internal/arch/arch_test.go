@@ -43,7 +43,7 @@ var arrows = map[string][]string{
 	"core/marketplace":  {"sdk/manifest"},
 	"core/web":          {},
 	"core/api":          {"core"},
-	"core/host":         {"core", "sdk/manifest"},
+	"core/host":         {"core", "sdk/abi", "sdk/manifest"},
 	"core/cmd":          {"core", "sdk/manifest"},
 	"core/e2e":          {"core"},
 	"core/bench":        {"core"},

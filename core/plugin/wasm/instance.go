@@ -111,7 +111,7 @@ func (i *instance) export(name string) api.Function {
 	return f
 }
 
-// start makes a reactor ready for its first collect or notify.
+// start makes a reactor ready for its first collect, notify or eval.
 func (i *instance) start(ctx context.Context, settings []byte) error {
 	gctx := i.context(ctx)
 	if err := i.instantiate(gctx, nil); err != nil {
@@ -144,6 +144,7 @@ func (i *instance) start(ctx context.Context, settings []byte) error {
 // exportOf names the export of each operation.
 var exportOf = map[string]string{
 	abi.OpDescribe: abi.ExportDescribe, abi.OpConfigure: abi.ExportConfigure, abi.OpCollect: abi.ExportCollect, abi.OpNotify: abi.ExportNotify,
+	abi.OpEval: abi.ExportEval,
 }
 
 // invoke calls the guest for one operation and returns a copy of its answer. The error is a *GuestError, after which the

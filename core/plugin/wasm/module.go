@@ -228,6 +228,7 @@ func (m *Module) checkExports() error {
 		{abi.ExportConfigure, requestI64, false},
 		{abi.ExportCollect, requestI64, false},
 		{abi.ExportNotify, requestI64, false},
+		{abi.ExportEval, requestI64, false},
 	} {
 		d, ok := m.exports[x.name]
 		if !ok && x.required {

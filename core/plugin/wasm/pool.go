@@ -42,7 +42,7 @@ func (m *Module) NewPool(r Rights, settings []byte, logger *slog.Logger) *Pool {
 
 // Request is one call.
 type Request struct {
-	Operation string                 // abi.OpDescribe, OpCollect or OpNotify
+	Operation string                 // abi.OpDescribe, OpCollect and so on
 	Target    string                 // whose address ${target} stands for
 	Body      func() ([]byte, error) // makes the request at the moment of the call; nil is an empty one
 }

@@ -25,7 +25,7 @@ type Function struct {
 	Variadic int                // how many of the last arguments may be left out; -1: the last may also repeat
 
 	// Call computes the function for all series of b at all steps. out has a row of b.Steps cells for each series,
-	// in the order of the batch, and is filled with storage.Absent: no value. b and out are not the function's to keep.
+	// in the order of the batch, and is filled with storage.Absent: no value. It may change what is in b, but keep neither b nor out.
 	Call func(ctx context.Context, b *Batch, out []float64) error
 }
 
@@ -109,7 +109,7 @@ func keyword(name string) bool {
 type Table map[string]*Function
 
 // NewTable makes a table of functions. It is an error if one can't be called beside PromQL's own, which are in own, or
-// if two have the same name; the table has all others.
+// if two have the same name.
 func NewTable(fs []Function, own map[string]*parser.Function) (Table, error) {
 	t := make(Table, len(fs))
 	var errs []error
@@ -125,5 +125,8 @@ func NewTable(fs []Function, own map[string]*parser.Function) (Table, error) {
 		}
 		t[f.Name] = f
 	}
-	return t, errors.Join(errs...)
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return t, nil
 }

@@ -1,5 +1,5 @@
-// Command badplugin is an exporter that misbehaves in the way its target's address names; the tests run it to see
-// that only its own target suffers.
+// Command badplugin is an exporter and a function that misbehave, the exporter in the way its target's address names; the tests run it to see
+// that only its own target or query suffers.
 package main
 
 import (
@@ -10,7 +10,16 @@ import (
 	"github.com/hearth-project/hearth/sdk/metric"
 )
 
-func init() { sdk.RegisterExporter(exporter{}) }
+func init() {
+	sdk.RegisterExporter(exporter{})
+	sdk.RegisterFunction("bad_loop", func(context.Context, *sdk.Batch) error {
+		for n := 0; ; n++ {
+			if n < 0 {
+				n = 0
+			}
+		}
+	})
+}
 
 func main() { sdk.Main() }
 

@@ -17,6 +17,34 @@ import (
 func init() {
 	sdk.RegisterExporter(guest)
 	sdk.RegisterNotifier(guest)
+	sdk.RegisterFunction("test_double", func(_ context.Context, b *sdk.Batch) error {
+		for i := range b.Len() {
+			out := b.Out(i)
+			for k, v := range b.Values(i) {
+				if !sdk.IsMissing(v) {
+					out[k] = 2 * v * b.Number(0, k, 1)
+				}
+			}
+		}
+		return nil
+	})
+	sdk.RegisterFunction("test_do", func(_ context.Context, b *sdk.Batch) error {
+		switch b.Text(0, "") {
+		case "loop":
+			for n := 0; ; n++ {
+				if n < 0 {
+					n = 0
+				}
+			}
+		case "panic":
+			panic("told to")
+		case "memory":
+			for keep := [][]byte{}; ; keep = append(keep, make([]byte, 1<<20)) {
+				keep = append(keep, make([]byte, len(keep)))
+			}
+		}
+		return sdk.Errorf(sdk.CodeInvalidRequest, "told to fail at %d", b.Time(0))
+	})
 }
 
 func main() { sdk.Main() }
