@@ -71,7 +71,11 @@ type Series struct {
 	Labels     labels.Labels
 	Samples    []Sample
 	Histograms []Histogram
+	Starts     []Start // of samples of either kind, in order of T; mostly none
 }
+
+// Start is the start timestamp of the sample at T, both Unix milliseconds: since when it counts.
+type Start struct{ T, ST int64 }
 
 // Matrix is a range vector, or the result of a range query; sorted by labels.
 type Matrix []Series

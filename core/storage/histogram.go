@@ -51,3 +51,52 @@ type BucketColumn struct {
 	Negative bool
 	Counts   []float64 // absolute, by row; Absent where the histogram has no such bucket
 }
+
+// At returns the histogram of a row, nil if there is none. It shares Bounds only.
+func (c *Histograms) At(row int) *histogram.FloatHistogram {
+	if c.Schema[row] == AbsentSchema {
+		return nil
+	}
+	h := &histogram.FloatHistogram{
+		CounterResetHint: c.Hint[row], Schema: c.Schema[row],
+		ZeroThreshold: c.ZeroThreshold[row], ZeroCount: c.ZeroCount[row], Count: c.Count[row], Sum: c.Sum[row],
+	}
+	if h.UsesCustomBuckets() && row < len(c.Bounds) {
+		h.CustomValues = c.Bounds[row]
+	}
+	positive := 0
+	for _, b := range c.Buckets {
+		if !b.Negative && !IsAbsent(b.Counts[row]) {
+			positive++
+		}
+	}
+	if positive > 0 {
+		h.PositiveBuckets = make([]float64, 0, positive)
+	}
+	var next int32 // index that goes on with the last span
+	for i := range c.Buckets {
+		if b := &c.Buckets[i]; !b.Negative && !IsAbsent(b.Counts[row]) {
+			h.PositiveSpans = AppendBucket(h.PositiveSpans, b.Index, next)
+			h.PositiveBuckets = append(h.PositiveBuckets, b.Counts[row])
+			next = b.Index + 1
+		}
+	}
+	next = 0
+	for i := len(c.Buckets) - 1; i >= 0; i-- { // which come by falling index
+		if b := &c.Buckets[i]; b.Negative && !IsAbsent(b.Counts[row]) {
+			h.NegativeSpans = AppendBucket(h.NegativeSpans, b.Index, next)
+			h.NegativeBuckets = append(h.NegativeBuckets, b.Counts[row])
+			next = b.Index + 1
+		}
+	}
+	return h
+}
+
+// AppendBucket returns spans with the bucket of an index; next is the one that would go on with the last span.
+func AppendBucket(spans []histogram.Span, index, next int32) []histogram.Span {
+	if len(spans) > 0 && index == next {
+		spans[len(spans)-1].Length++
+		return spans
+	}
+	return append(spans, histogram.Span{Offset: index - next, Length: 1})
+}

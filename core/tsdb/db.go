@@ -43,6 +43,7 @@ type DB struct {
 	syncEvery time.Duration
 	lock      io.Closer
 	head      *head.Head
+	natives   natives
 	reg       registrar
 	m         metrics
 
@@ -321,7 +322,28 @@ func (db *DB) Group(common labels.Labels) (storage.Group, error) { return db.hea
 
 // Append implements storage.Writer.
 func (db *DB) Append(ctx context.Context, batch []model.Series) error {
-	return db.head.Append(ctx, batch)
+	rest, res, err := db.appendNative(ctx, batch)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		err = db.head.Append(ctx, rest)
+	}
+	if len(rest) == len(batch) {
+		return err
+	}
+	var floats *storage.AppendError
+	switch {
+	case errors.As(err, &floats):
+		res.Stored += floats.Stored
+		reject(&res, floats.First, floats.Rejected)
+	case err != nil:
+		return err
+	}
+	if res.Rejected > 0 {
+		return &res
+	}
+	return nil
 }
 
 // Refs implements storage.RefWriter.

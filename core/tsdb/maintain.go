@@ -93,6 +93,7 @@ func (db *DB) cutTo(ctx context.Context, to int64) error {
 		t = db.head.NextTime(lo + cutRange)
 	}
 	db.head.Truncate(to)
+	db.natives.sweep()
 	db.truncated = true
 	db.m.cutSeconds.Observe(time.Since(start).Seconds())
 	return nil

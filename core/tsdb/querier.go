@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/storage/facet"
 	"github.com/hearth-project/hearth/core/tsdb/compact"
 	"github.com/hearth-project/hearth/core/tsdb/head"
 )
@@ -102,9 +103,9 @@ func (q *querier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Ma
 	case 0:
 		return nil, nil
 	case 1:
-		return lists[0], nil
+		return facet.Gather(lists[0]), nil
 	}
-	return compact.MergeColumns(lists...), nil
+	return facet.Gather(compact.MergeColumns(lists...)), nil
 }
 
 // LabelNames implements storage.Querier.
@@ -124,7 +125,7 @@ func (q *querier) LabelNames(ctx context.Context, ms ...*labels.Matcher) ([]stri
 		}
 		out = append(out, names...)
 	}
-	return sortedUnique(out), nil
+	return facet.Visible(sortedUnique(out)), nil
 }
 
 // LabelValues implements storage.Querier.

@@ -45,57 +45,10 @@ func hasHistograms(g storage.Columns, i int) bool {
 // histogramRows makes histograms of columns, nil where there is none.
 func histogramRows(c *storage.Histograms) []*histogram.FloatHistogram {
 	out := make([]*histogram.FloatHistogram, len(c.Schema))
-	for row, schema := range c.Schema {
-		if schema != storage.AbsentSchema {
-			out[row] = histogramRow(c, row)
-		}
+	for row := range out {
+		out[row] = c.At(row)
 	}
 	return out
-}
-
-func histogramRow(c *storage.Histograms, row int) *histogram.FloatHistogram {
-	h := &histogram.FloatHistogram{
-		CounterResetHint: c.Hint[row], Schema: c.Schema[row],
-		ZeroThreshold: c.ZeroThreshold[row], ZeroCount: c.ZeroCount[row], Count: c.Count[row], Sum: c.Sum[row],
-	}
-	if h.UsesCustomBuckets() && row < len(c.Bounds) {
-		h.CustomValues = c.Bounds[row]
-	}
-	positive := 0
-	for _, b := range c.Buckets {
-		if !b.Negative && !storage.IsAbsent(b.Counts[row]) {
-			positive++
-		}
-	}
-	if positive > 0 {
-		h.PositiveBuckets = make([]float64, 0, positive)
-	}
-	var next int32 // index that goes on with the last span
-	for i := range c.Buckets {
-		if b := &c.Buckets[i]; !b.Negative && !storage.IsAbsent(b.Counts[row]) {
-			h.PositiveSpans = extended(h.PositiveSpans, b.Index, next)
-			h.PositiveBuckets = append(h.PositiveBuckets, b.Counts[row])
-			next = b.Index + 1
-		}
-	}
-	next = 0
-	for i := len(c.Buckets) - 1; i >= 0; i-- { // which come by falling index
-		if b := &c.Buckets[i]; b.Negative && !storage.IsAbsent(b.Counts[row]) {
-			h.NegativeSpans = extended(h.NegativeSpans, b.Index, next)
-			h.NegativeBuckets = append(h.NegativeBuckets, b.Counts[row])
-			next = b.Index + 1
-		}
-	}
-	return h
-}
-
-// extended returns spans with the bucket of an index; next is the one that would go on with the last span.
-func extended(spans []histogram.Span, index, next int32) []histogram.Span {
-	if len(spans) > 0 && index == next {
-		spans[len(spans)-1].Length++
-		return spans
-	}
-	return append(spans, histogram.Span{Offset: index - next, Length: 1})
 }
 
 // onlyStats replaces histograms by what is left of them without buckets, if nothing else is asked for. What buckets tell

@@ -86,11 +86,11 @@ func (u *uniform) at(k int) *histogram.FloatHistogram {
 		}
 		all = append(all, x)
 		if b.key.negative {
-			h.NegativeSpans = extended(h.NegativeSpans, b.key.index, next[0])
+			h.NegativeSpans = storage.AppendBucket(h.NegativeSpans, b.key.index, next[0])
 			next[0], split = b.key.index+1, len(all)
 			continue
 		}
-		h.PositiveSpans = extended(h.PositiveSpans, b.key.index, next[1])
+		h.PositiveSpans = storage.AppendBucket(h.PositiveSpans, b.key.index, next[1])
 		next[1] = b.key.index + 1
 	}
 	h.NegativeBuckets, h.PositiveBuckets = all[:split:split], all[split:]

@@ -6,16 +6,114 @@
 // readers knows of them.
 //
 //	k       schema + 128, + 256 × counter reset hint, + 1024 if the counts are floats; a row has a histogram if and
-//	        only if it has this
-//	s       sum of the observations
-//	c       number of observations, where it is not the sum of all buckets
+//	        only if it has this. With custom buckets their upper bounds follow the k: k0.1,0.5,1
+//	s       sum of the observations; absent for 0
+//	c       number of observations, where it is not the sum of all buckets, added up in the order in which
+//	        storage.Histograms has them, the zero bucket first
 //	z, t    count and threshold of the zero bucket; absent for 0
-//	+N, -N  count of the positive, the negative bucket of index N
-//	bN      upper bound N of custom buckets
-//	hX      what an integer count in facet X has above 53 bits, times 2^-53; X has the rest
+//	+N, -N  count of the positive, the negative bucket of index N, not the difference to the bucket before; absent
+//	        for a bucket that the histogram does not have
 //	0       start timestamp, Unix milliseconds; beside a histogram or a float
+//
+// The end of a series is a staleness marker in the visible series itself, histogram or not. If a row has both a
+// number and a histogram, the histogram counts. Series writes facets, Gather reads them.
 package facet
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/prometheus/model/histogram"
+	"github.com/prometheus/prometheus/model/labels"
+)
 
 // Name is the name of the label that tells the facets of a series apart. It is no valid UTF-8, so that no label of a
 // user's has it and no selector can ask for it, and sorts after all names that are.
 const Name = "\xff"
+
+// The facets that are not of a bucket, by the value of the label.
+const (
+	kind          = "k"
+	sum           = "s"
+	count         = "c"
+	zeroCount     = "z"
+	zeroThreshold = "t"
+	start         = "0"
+)
+
+// Visible returns names without Name; names are sorted.
+func Visible(names []string) []string {
+	if n := len(names); n > 0 && names[n-1] == Name {
+		return names[:n-1]
+	}
+	return names
+}
+
+// kindOf returns the number that tells what kind of histogram a row has.
+func kindOf(schema int32, hint histogram.CounterResetHint, floats bool) float64 {
+	k := int(schema) + 128 + 256*int(hint)
+	if floats {
+		k += 1024
+	}
+	return float64(k)
+}
+
+// kinds is kindOf backwards; ok is false for what is no kind.
+func kinds(v float64) (schema int32, hint histogram.CounterResetHint, floats, ok bool) {
+	if v < 0 || v >= 2048 || v != math.Trunc(v) {
+		return 0, 0, false, false
+	}
+	k := int(v)
+	return int32(k%256) - 128, histogram.CounterResetHint(k / 256 % 4), k >= 1024, true
+}
+
+// boundsName returns the name of the facet for the kind of histograms with these custom bounds.
+func boundsName(bounds []float64) string {
+	b := []byte(kind)
+	for i, v := range bounds {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendFloat(b, v, 'g', -1, 64)
+	}
+	return string(b)
+}
+
+// boundsOf is boundsName backwards; ok is false for the name of another facet.
+func boundsOf(name string) (bounds []float64, ok bool) {
+	list, ok := strings.CutPrefix(name, kind)
+	if !ok || list == "" {
+		return nil, ok
+	}
+	for s := range strings.SplitSeq(list, ",") {
+		v, err := strconv.ParseFloat(s, 64)
+		if err != nil {
+			return nil, false
+		}
+		bounds = append(bounds, v)
+	}
+	return bounds, true
+}
+
+func bucketName(index int32, negative bool) string {
+	sign := byte('+')
+	if negative {
+		sign = '-'
+	}
+	return string(strconv.AppendInt([]byte{sign}, int64(index), 10))
+}
+
+// bucketOf is bucketName backwards; ok is false for the name of another facet.
+func bucketOf(name string) (index int32, negative, ok bool) {
+	if name == "" || name[0] != '+' && name[0] != '-' {
+		return 0, false, false
+	}
+	i, err := strconv.ParseInt(name[1:], 10, 32)
+	return int32(i), name[0] == '-', err == nil
+}
+
+// labelsOf returns the labels of a facet of the series ls.
+func labelsOf(ls labels.Labels, name string) labels.Labels {
+	return labels.NewBuilder(ls).Set(Name, name).Labels()
+}

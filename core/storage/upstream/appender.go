@@ -29,15 +29,36 @@ func newBatch(ctx context.Context, w storage.Writer) *batch {
 	return &batch{ctx: ctx, w: w, index: map[string]int{}}
 }
 
-func (b *batch) add(ls labels.Labels, t int64, v float64) error {
+// add adds the sample v, or if they are not nil h or fh, with the start timestamp st, 0 for none.
+func (b *batch) add(ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram) error {
+	s, err := b.of(ls, t)
+	if err != nil {
+		return err
+	}
+	if st != 0 {
+		s.Starts = append(s.Starts, model.Start{T: t, ST: st})
+	}
+	switch {
+	case fh != nil:
+		s.Histograms = append(s.Histograms, model.Histogram{T: t, FH: fh.Copy()})
+	case h != nil:
+		s.Histograms = append(s.Histograms, model.Histogram{T: t, H: h.Copy()})
+	default:
+		s.Samples = append(s.Samples, model.Sample{T: t, V: v})
+	}
+	return nil
+}
+
+// of returns the series of the batch that a sample at t goes to.
+func (b *batch) of(ls labels.Labels, t int64) (*model.Series, error) {
 	if b.w == nil {
-		return errors.New("the storage is only read")
+		return nil, errors.New("the storage is only read")
 	}
 	if ls.IsEmpty() {
-		return fmt.Errorf("sample at %d: a series has labels", t)
+		return nil, fmt.Errorf("sample at %d: a series has labels", t)
 	}
 	if name, twice := ls.HasDuplicateLabelNames(); twice {
-		return fmt.Errorf("series %s: label %q occurs twice", ls, name)
+		return nil, fmt.Errorf("series %s: label %q occurs twice", ls, name)
 	}
 	b.buf = ls.Bytes(b.buf[:0])
 	i, ok := b.index[string(b.buf)]
@@ -46,8 +67,7 @@ func (b *batch) add(ls labels.Labels, t int64, v float64) error {
 		b.index[string(b.buf)] = i
 		b.series = append(b.series, model.Series{Labels: ls})
 	}
-	b.series[i].Samples = append(b.series[i].Samples, model.Sample{T: t, V: v})
-	return nil
+	return &b.series[i], nil
 }
 
 // Commit stores the samples. Errors are upstream's sentinels and the storage's at once.
@@ -79,15 +99,16 @@ func (b *batch) Rollback() error {
 type appender struct{ *batch }
 
 func (a *appender) Append(_ up.SeriesRef, ls labels.Labels, t int64, v float64) (up.SeriesRef, error) {
-	return 0, a.add(ls, t, v)
+	return 0, a.add(ls, 0, t, v, nil, nil)
 }
 
-func (a *appender) AppendHistogram(_ up.SeriesRef, ls labels.Labels, t int64, _ *histogram.Histogram, _ *histogram.FloatHistogram) (up.SeriesRef, error) {
-	return 0, fmt.Errorf("series %s at %d: %w", ls, t, ErrHistogram)
+func (a *appender) AppendHistogram(_ up.SeriesRef, ls labels.Labels, t int64, h *histogram.Histogram, fh *histogram.FloatHistogram) (up.SeriesRef, error) {
+	return 0, a.add(ls, 0, t, 0, h, fh)
 }
 
-func (a *appender) AppendHistogramSTZeroSample(_ up.SeriesRef, ls labels.Labels, t, _ int64, h *histogram.Histogram, fh *histogram.FloatHistogram) (up.SeriesRef, error) {
-	return a.AppendHistogram(0, ls, t, h, fh)
+// AppendHistogramSTZeroSample does nothing: start timestamps are stored as such, by AppenderV2.
+func (a *appender) AppendHistogramSTZeroSample(up.SeriesRef, labels.Labels, int64, int64, *histogram.Histogram, *histogram.FloatHistogram) (up.SeriesRef, error) {
+	return 0, nil
 }
 
 // SetOptions does nothing: what is out of order is for the storage to decide.
@@ -109,11 +130,8 @@ func (a *appender) AppendSTZeroSample(up.SeriesRef, labels.Labels, int64, int64)
 // it needs none back.
 type appenderV2 struct{ *batch }
 
-func (a *appenderV2) Append(_ up.SeriesRef, ls labels.Labels, _, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, _ up.AppendV2Options) (up.SeriesRef, error) {
-	if h != nil || fh != nil {
-		return 0, fmt.Errorf("series %s at %d: %w", ls, t, ErrHistogram)
-	}
-	if err := a.add(ls, t, v); err != nil {
+func (a *appenderV2) Append(_ up.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, _ up.AppendV2Options) (up.SeriesRef, error) {
+	if err := a.add(ls, st, t, v, h, fh); err != nil {
 		return 0, err
 	}
 	return up.SeriesRef(ls.Hash()), nil

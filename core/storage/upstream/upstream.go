@@ -1,23 +1,19 @@
 // Package upstream gives what is written for Prometheus's storage a hearth storage to work on: its engine, its
 // remote read, its test scripts. A Storage has the interfaces of github.com/prometheus/prometheus/storage and
-// keeps no samples of its own. It knows float samples: histograms are refused, and exemplars, metadata and start
-// timestamps are let go of, as upstream does where they are switched off.
+// keeps no samples of its own. It knows floats, native histograms and start timestamps; exemplars and metadata are
+// let go of, as upstream does where they are switched off.
 //
 // The server does not need it. It is the way to hold hearth's database against upstream's.
 package upstream
 
 import (
 	"context"
-	"errors"
 	"math"
 
 	up "github.com/prometheus/prometheus/storage"
 
 	"github.com/hearth-project/hearth/core/storage"
 )
-
-// ErrHistogram refuses a histogram.
-var ErrHistogram = errors.New("hearth stores float samples: a histogram is refused")
 
 // Storage is a hearth storage as upstream's code sees one. Safe for concurrent use.
 type Storage struct {

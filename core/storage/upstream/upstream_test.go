@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql/promqltest"
 	up "github.com/prometheus/prometheus/storage"
@@ -41,82 +37,14 @@ func open(t testing.TB, o tsdb.Options) (*tsdb.DB, *upstream.Storage) {
 	return db, upstream.New(db, db, func() int64 { return db.Stats().MinTime }, db.Close)
 }
 
-// floats lets go of histograms, which the scripts load beside the floats they test.
-type floats struct{ *upstream.Storage }
-
-func (f floats) AppenderV2(ctx context.Context) up.AppenderV2 {
-	return floatAppender{f.Storage.AppenderV2(ctx)}
-}
-
-type floatAppender struct{ up.AppenderV2 }
-
-func (a floatAppender) Append(ref up.SeriesRef, ls labels.Labels, st, t int64, v float64, h *histogram.Histogram, fh *histogram.FloatHistogram, o up.AppendV2Options) (up.SeriesRef, error) {
-	ref, err := a.AppenderV2.Append(ref, ls, st, t, v, h, fh, o)
-	if errors.Is(err, upstream.ErrHistogram) {
-		return 0, nil
-	}
-	return ref, err
-}
-
-// aboutHistograms names scripts that are about what is not stored.
-var aboutHistograms = []string{"native_histograms", "start_timestamps"}
-
-// notFloats returns what a script has that is not about floats, besides the list of testdata: of the scripts
-// that core/promql does not run, extended_vectors has histograms from some line on, and info in one evaluation.
-func notFloats(name, script string) (skip string, end int) {
-	switch name {
-	case "extended_vectors":
-		return "", strings.LastIndex(script[:strings.Index(script, "{{")], "\nclear")
-	case "info":
-		return `info(metric, {__name__="histogram"})`, len(script)
-	}
-	return "", len(script)
-}
-
 // TestUpstreamScriptsRunOnHearthsDatabase runs upstream's acceptance scripts with upstream's engine: what is tested
-// is what the database returns. Evaluations that need histograms are left out: testdata/skipped.txt lists them.
+// is what the database returns.
 func TestUpstreamScriptsRunOnHearthsDatabase(t *testing.T) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "github.com/prometheus/prometheus").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), "promql/promqltest/testdata/*.test"))
-	if err != nil || len(files) < 15 {
-		t.Fatalf("%d scripts found (%v)", len(files), err)
-	}
-	list, err := os.ReadFile("testdata/skipped.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range files {
-		name := strings.TrimSuffix(filepath.Base(file), ".test")
-		if slices.Contains(aboutHistograms, name) {
-			continue
-		}
-		t.Run(name, func(t *testing.T) {
-			script, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			skip, end := notFloats(name, string(script))
-			lines := strings.Split(string(script[:end]), "\n")
-			for i := range lines {
-				listed := strings.Contains(string(list), fmt.Sprintf("%s %d %s\n", name, i+1, strings.TrimSpace(lines[i])))
-				if !listed && (skip == "" || !strings.Contains(lines[i], skip)) {
-					continue
-				}
-				lines[i] = ""
-				for j := i + 1; j < len(lines) && strings.TrimLeft(lines[j], " \t") != lines[j]; j++ { // what is expected
-					lines[j] = ""
-				}
-			}
-			engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
-			promqltest.RunTestWithStorage(t, strings.Join(lines, "\n"), engine, func(t testing.TB) up.Storage {
-				_, s := open(t, tsdb.Options{})
-				return floats{s}
-			})
-		})
-	}
+	engine := promqltest.NewTestEngine(t, false, 0, promqltest.DefaultMaxSamplesPerQuery)
+	promqltest.RunBuiltinTestsWithStorage(t, engine, func(t testing.TB) up.Storage {
+		_, s := open(t, tsdb.Options{})
+		return s
+	})
 }
 
 // fill writes the same series to both storages: ten hours, so that parts are cut, with gaps, special values and
@@ -336,9 +264,6 @@ func TestRefusalsAreUpstreams(t *testing.T) {
 		}
 	}
 	a := s.Appender(t.Context())
-	if _, err := a.AppendHistogram(0, ls, now, &histogram.Histogram{}, nil); !errors.Is(err, upstream.ErrHistogram) {
-		t.Errorf("a histogram: %v", err)
-	}
 	for _, bad := range []labels.Labels{labels.EmptyLabels(), labels.FromStrings("a", "1", "a", "2")} {
 		if _, err := a.Append(0, bad, now, 1); err == nil {
 			t.Errorf("labels %s were taken", bad)

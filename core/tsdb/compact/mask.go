@@ -208,6 +208,9 @@ func (x *masked) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 	return vals, err
 }
 
+// MayHave tells whether a series may have a label of that name.
+func (x *masked) MayHave(name string) bool { return mayHave(x.c, name) }
+
 // maskedFactored is masked over a selection of the database.
 type maskedFactored struct {
 	*masked

@@ -115,6 +115,17 @@ func (m *merged) Len() int { return len(m.sources[0].series) }
 // Labels implements storage.Columns.
 func (m *merged) Labels(i int) labels.Labels { s := m.newest(); return s.c.Labels(int(s.series[i])) }
 
+// MayHave tells whether a series may have a label of that name.
+func (m *merged) MayHave(name string) bool {
+	return slices.ContainsFunc(m.sources, func(s source) bool { return mayHave(s.c, name) })
+}
+
+// mayHave tells whether a series of the selection may have a label of that name.
+func mayHave(c storage.Columns, name string) bool {
+	l, ok := c.(interface{ MayHave(name string) bool })
+	return !ok || l.MayHave(name)
+}
+
 // Times implements storage.Columns.
 func (m *merged) Times() []int64 {
 	m.once.Do(m.lay)

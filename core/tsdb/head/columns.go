@@ -134,6 +134,11 @@ func (c *columns) Own(i int) labels.Labels { return c.own[i] }
 // OwnNames returns the sorted names that own labels of the group's series have.
 func (c *columns) OwnNames() []string { return c.names }
 
+// MayHave tells whether a series may have a label of that name.
+func (c *columns) MayHave(name string) bool {
+	return slices.Contains(c.names, name) || c.common.Has(name)
+}
+
 // Len implements storage.Columns.
 func (c *columns) Len() int { return len(c.slots) }
 

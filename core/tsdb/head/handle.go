@@ -75,6 +75,27 @@ func (hd *Handle) Append(t int64, slots []storage.Slot, values []float64) error 
 	return nil
 }
 
+// Put is Append for a writer of several rows: they are in the log as promised once Head.Commit returns for the
+// position, or a later one. It counts no samples.
+func (hd *Handle) Put(t int64, slots []storage.Slot, values []float64) (wal.Pos, error) {
+	if len(slots) != len(values) {
+		return 0, fmt.Errorf("a row of %d slots and %d values", len(slots), len(values))
+	}
+	return hd.append(t, slots, values)
+}
+
+// Commit waits until the log has all up to pos as the sync setting promises, and counts n samples.
+func (h *Head) Commit(pos wal.Pos, n int) error {
+	err := h.commit(pos)
+	if err == nil {
+		h.samples.Add(int64(n))
+	}
+	return err
+}
+
+// Refused counts a sample that was not stored.
+func (h *Head) Refused(err error) { h.m.reject(err, 1) }
+
 func (hd *Handle) append(t int64, slots []storage.Slot, values []float64) (wal.Pos, error) {
 	h := hd.h
 	h.w.Lock()
