@@ -72,6 +72,22 @@ func within(t testing.TB, db *DB, mint, maxt int64, ms ...*labels.Matcher) map[s
 					out[sampleID{k, c.Times()[r]}] = v
 				}
 			}
+			hc, ok := c.(storage.HistogramColumns)
+			if !ok {
+				continue
+			}
+			var hs storage.Histograms
+			if err := hc.Histograms(i, 0, len(c.Times()), &hs); err != nil {
+				t.Fatal(err)
+			}
+			for r, at := range c.Times() {
+				if h := hs.At(r); h != nil {
+					if _, both := out[sampleID{k, at}]; both {
+						t.Fatalf("%s at %d is a number and a histogram", k, at)
+					}
+					out[sampleID{k, at}] = fingerprint(h)
+				}
+			}
 		}
 	}
 	return out
@@ -158,6 +174,15 @@ func (s *scenario) run() {
 		batch := []model.Series{{Labels: remote, Samples: []model.Sample{{T: at, V: float64(r)}}}}
 		s.sent[sampleID{remote.String(), at}] = float64(r)
 		ls, vals := []labels.Labels{remote}, []float64{float64(r)}
+		hist := labels.FromStrings("__name__", "hist", "job", "r")
+		if h := someHistogram(r); r%9 == 4 { // in the middle of them, a number
+			batch = append(batch, model.Series{Labels: hist, Samples: []model.Sample{{T: at, V: float64(r)}}})
+			ls, vals = append(ls, hist), append(vals, float64(r))
+		} else {
+			batch = append(batch, model.Series{Labels: hist, Histograms: []model.Histogram{{T: at, H: h}}})
+			ls, vals = append(ls, hist), append(vals, fingerprint(h.ToFloat(nil)))
+		}
+		s.sent[sampleID{hist.String(), at}] = vals[1]
 		if r > 55 && r%3 == 0 { // far behind the others
 			late := scenarioStart + int64(r)*10_000
 			s.sent[sampleID{slow.String(), late}] = float64(-r)

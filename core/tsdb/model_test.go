@@ -309,6 +309,10 @@ func (m *modelRun) batch() {
 			at -= m.r.Int64N(6 * 3600_000)
 		}
 		ls := labels.FromStrings("__name__", "m", "job", "batch", "n", fmt.Sprint(m.churn/3*10+m.r.IntN(20)))
+		if m.r.IntN(4) == 0 {
+			m.histogram(at)
+			continue
+		}
 		if m.r.IntN(15) == 0 {
 			ls = m.rowSeries(m.r.IntN(12)) // the series of a scrape, from somebody else
 		}
@@ -324,5 +328,32 @@ func (m *modelRun) batch() {
 		if !m.refused(err, at) {
 			m.want[sampleID{ls.String(), at}] = v
 		}
+	}
+}
+
+// histogram appends a histogram, or now and then a number to a series that has histograms.
+func (m *modelRun) histogram(at int64) {
+	ls := labels.FromStrings("__name__", "hist", "job", "batch", "n", fmt.Sprint(m.churn/3*10+m.r.IntN(5)))
+	if at < m.now && m.hides(ls, at) {
+		return
+	}
+	id := sampleID{m.remember(ls), at}
+	h := someHistogram(m.r.IntN(40))
+	s, v := model.Series{Labels: ls, Histograms: []model.Histogram{{T: at, H: h}}}, fingerprint(h.ToFloat(nil))
+	switch m.r.IntN(12) {
+	case 0:
+		v = float64(m.r.IntN(1e6))
+		s = model.Series{Labels: ls, Samples: []model.Sample{{T: at, V: v}}}
+	case 1:
+		fh := h.ToFloat(nil)
+		fh.ZeroCount += 0.1
+		s.Histograms[0], v = model.Histogram{T: at, FH: fh}, fingerprint(fh)
+	}
+	was, there := m.want[id]
+	switch err := m.db.Append(context.Background(), []model.Series{s}); {
+	case there && was != v && !errors.Is(err, storage.ErrDuplicate) && !errors.Is(err, storage.ErrTooOld):
+		m.t.Fatalf("%s at %d took another sample than it has: %v", ls, at, err)
+	case !there && !m.refused(err, at):
+		m.want[id] = v
 	}
 }

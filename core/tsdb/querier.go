@@ -131,6 +131,9 @@ func (q *querier) LabelNames(ctx context.Context, ms ...*labels.Matcher) ([]stri
 // LabelValues implements storage.Querier.
 func (q *querier) LabelValues(ctx context.Context, name string, ms ...*labels.Matcher) ([]string, error) {
 	var out []string
+	if name == facet.Name {
+		return nil, nil
+	}
 	if q.headOverlaps() {
 		out = q.db.head.LabelValues(name, ms...)
 	}

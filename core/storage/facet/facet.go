@@ -5,8 +5,9 @@
 // parts, merges, deletion, retention) it does with facets; only what comes in from senders and what goes out to
 // readers knows of them.
 //
-//	k       schema + 128, + 256 × counter reset hint, + 1024 if the counts are floats; a row has a histogram if and
-//	        only if it has this. With custom buckets their upper bounds follow the k: k0.1,0.5,1
+//	k       schema + 128, + 256 × counter reset hint, + 1024 if the counts are floats, + 2048 × the number of other
+//	        cells of the histogram; a row has a histogram if and only if it has this, and as many cells. With custom
+//	        buckets their upper bounds follow the k: k0.1,0.5,1
 //	s       sum of the observations; absent for 0
 //	c       number of observations, where it is not the sum of all buckets, added up in the order in which
 //	        storage.Histograms has them, the zero bucket first
@@ -51,8 +52,8 @@ func Visible(names []string) []string {
 }
 
 // kindOf returns the number that tells what kind of histogram a row has.
-func kindOf(schema int32, hint histogram.CounterResetHint, floats bool) float64 {
-	k := int(schema) + 128 + 256*int(hint)
+func kindOf(schema int32, hint histogram.CounterResetHint, floats bool, cells int) float64 {
+	k := int(schema) + 128 + 256*int(hint) + 2048*cells
 	if floats {
 		k += 1024
 	}
@@ -60,12 +61,12 @@ func kindOf(schema int32, hint histogram.CounterResetHint, floats bool) float64 
 }
 
 // kinds is kindOf backwards; ok is false for what is no kind.
-func kinds(v float64) (schema int32, hint histogram.CounterResetHint, floats, ok bool) {
-	if v < 0 || v >= 2048 || v != math.Trunc(v) {
-		return 0, 0, false, false
+func kinds(v float64) (schema int32, hint histogram.CounterResetHint, floats bool, cells int, ok bool) {
+	if v < 0 || v >= 2048*(MaxBuckets+5) || v != math.Trunc(v) {
+		return 0, 0, false, 0, false
 	}
 	k := int(v)
-	return int32(k%256) - 128, histogram.CounterResetHint(k / 256 % 4), k >= 1024, true
+	return int32(k%256) - 128, histogram.CounterResetHint(k / 256 % 4), k/1024%2 == 1, k / 2048, true
 }
 
 // boundsName returns the name of the facet for the kind of histograms with these custom bounds.

@@ -202,12 +202,13 @@ type withHistograms struct{ *gathered }
 func (m withHistograms) HasHistograms(i int) bool { return len(m.series[i].kinds) > 0 }
 
 // Histograms implements storage.HistogramColumns.
-func (m withHistograms) Histograms(i, lo, hi int, dst *storage.Histograms) (err error) {
+func (m withHistograms) Histograms(i, lo, hi int, dst *storage.Histograms) error {
 	if err := m.check(i, lo, hi); err != nil {
 		return err
 	}
 	v, n := m.series[i], hi-lo
-	if err := m.kinds(i, lo, hi, dst); err != nil {
+	cells, err := m.kinds(i, lo, hi, dst)
+	if err != nil {
 		return err
 	}
 	for _, f := range []struct {
@@ -218,7 +219,9 @@ func (m withHistograms) Histograms(i, lo, hi int, dst *storage.Histograms) (err 
 			return err
 		}
 	}
+	present(cells, dst.Count)
 	for _, col := range [][]float64{dst.Sum, dst.ZeroThreshold, dst.ZeroCount} {
+		present(cells, col)
 		for r, x := range col {
 			if storage.IsAbsent(x) {
 				col[r] = 0
@@ -231,6 +234,15 @@ func (m withHistograms) Histograms(i, lo, hi int, dst *storage.Histograms) (err 
 		to.Index, to.Negative = b.index, b.negative
 		if to.Counts, err = m.read(b.place, lo, hi, to.Counts); err != nil {
 			return err
+		}
+		present(cells, to.Counts)
+	}
+	for r, n := range cells {
+		if n != 0 { // some of it is in a file that is damaged and was set aside
+			dst.Schema[r] = storage.AbsentSchema
+			for k := range dst.Buckets {
+				dst.Buckets[k].Counts[r] = storage.Absent
+			}
 		}
 	}
 	for r := range n {
@@ -248,9 +260,19 @@ func (m withHistograms) Histograms(i, lo, hi int, dst *storage.Histograms) (err 
 	return nil
 }
 
-// kinds decodes which rows have a histogram, and of what kind.
-func (m *gathered) kinds(i, lo, hi int, dst *storage.Histograms) error {
+// present takes the cells that are there off what is expected in each row.
+func present(expected []int32, col []float64) {
+	for r, x := range col {
+		if !storage.IsAbsent(x) {
+			expected[r]--
+		}
+	}
+}
+
+// kinds decodes which rows have a histogram, and of what kind. It returns how many more cells each row should have.
+func (m *gathered) kinds(i, lo, hi int, dst *storage.Histograms) (cells []int32, err error) {
 	n := hi - lo
+	cells = make([]int32, n)
 	dst.Schema = slices.Grow(dst.Schema[:0], n)[:n]
 	dst.Integer = slices.Grow(dst.Integer[:0], n)[:n]
 	dst.Hint = slices.Grow(dst.Hint[:0], n)[:n]
@@ -261,22 +283,22 @@ func (m *gathered) kinds(i, lo, hi int, dst *storage.Histograms) error {
 	fill(dst.Bounds, nil)
 	var vals []float64
 	for _, k := range m.series[i].kinds {
-		var err error
 		if vals, err = m.read(k.place, lo, hi, vals); err != nil {
-			return err
+			return nil, err
 		}
 		for r, x := range vals {
 			if storage.IsAbsent(x) {
 				continue
 			}
-			schema, hint, floats, ok := kinds(x)
+			schema, hint, floats, more, ok := kinds(x)
 			if !ok {
-				return fmt.Errorf("histogram of series %s at %d is of kind %v", m.series[i].ls, m.ts[lo+r], x)
+				return nil, fmt.Errorf("histogram of series %s at %d is of kind %v", m.series[i].ls, m.ts[lo+r], x)
 			}
 			dst.Schema[r], dst.Hint[r], dst.Integer[r], dst.Bounds[r] = schema, hint, !floats, k.bounds
+			cells[r] = int32(more)
 		}
 	}
-	return nil
+	return cells, nil
 }
 
 // withStarts implements storage.StartColumns.

@@ -235,7 +235,7 @@ func (s *Series) append(r row, slots []storage.Slot, values []float64) ([]storag
 		slots, values = append(slots, at), append(values, f.v)
 	}
 	slots, values = append(slots, s.buckets...), append(values, s.cells...)
-	kind := kindOf(r.schema, s.hint(r), r.floats)
+	kind := kindOf(r.schema, s.hint(r), r.floats, len(slots)-before)
 	return append(slots, s.kind), append(values, kind), nil // the last, so that what a crash leaves of a row is a whole histogram or none
 }
 
