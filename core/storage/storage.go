@@ -27,6 +27,7 @@ var (
 	ErrTooNew     = errors.New("sample too far in the future")         // a broken clock at the sender
 	ErrClosed     = errors.New("storage closed")                       // after Close
 	ErrNoSpace    = errors.New("storage refuses writes: disk is full") // reads go on; it recovers by itself
+	ErrLimit      = errors.New("new series refused by a limit")        // those that are known go on
 )
 
 // AbsentBits is the bit pattern of Absent. A sample that arrives with these very bits is stored as an ordinary NaN.

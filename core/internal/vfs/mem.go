@@ -39,8 +39,11 @@ type Mem struct {
 	root  *node
 	locks map[string]bool
 	hook  func(Op) error
-	free  uint64
+	size  uint64
+	free  uint64 // what Free says; noFree: what is left of size
 }
+
+const noFree = ^uint64(0)
 
 // node is a file (dir == nil) or a directory.
 type node struct {
@@ -56,7 +59,7 @@ func newDir() *node {
 
 // NewMem returns an empty file system.
 func NewMem() *Mem {
-	return &Mem{root: newDir(), locks: map[string]bool{}, free: 1 << 40}
+	return &Mem{root: newDir(), locks: map[string]bool{}, size: 1 << 41, free: 1 << 40}
 }
 
 // Hook has f called before each operation that changes something; the operation fails with what f returns.
@@ -72,6 +75,33 @@ func (m *Mem) SetFree(bytes uint64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.free = bytes
+}
+
+// SetSize makes the disk one of so many bytes: what is written beyond them fails with ENOSPC, and Free tells what is
+// left. Only the contents of files that have a name take space.
+func (m *Mem) SetSize(bytes uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.size, m.free = bytes, noFree
+}
+
+// left returns how many bytes more can be written. The lock is held.
+func (m *Mem) left() uint64 {
+	seen := map[*node]bool{}
+	used := uint64(0)
+	var walk func(*node)
+	walk = func(n *node) {
+		if seen[n] {
+			return
+		}
+		seen[n] = true
+		used += uint64(len(n.data))
+		for _, c := range n.live {
+			walk(c)
+		}
+	}
+	walk(m.root)
+	return m.size - min(used, m.size)
 }
 
 // Crash returns the disk as a power cut now would leave it. keep, if not nil, tells how many of the unsynced
@@ -427,7 +457,17 @@ func (u unlocker) Close() error { return u() }
 func (m *Mem) Free(string) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.free == noFree {
+		return m.left(), nil
+	}
 	return m.free, nil
+}
+
+// Size implements FS.
+func (m *Mem) Size(string) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.size, nil
 }
 
 type memFile struct {
@@ -477,6 +517,11 @@ func (f *memFile) Write(p []byte) (int, error) {
 	}
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()
+	if f.m.free == noFree {
+		if left := f.m.left(); uint64(keep) > left {
+			keep, err = int(left), &fs.PathError{Op: "write", Path: f.name, Err: syscall.ENOSPC}
+		}
+	}
 	f.n.data = append(f.n.data, p[:keep]...)
 	f.n.mod = time.Now()
 	return keep, err

@@ -374,6 +374,9 @@ func (o *Overlay) Lock(string) (io.Closer, error) { return unlocker(func() error
 // Free implements FS.
 func (o *Overlay) Free(string) (uint64, error) { return o.base.Free(o.dir) }
 
+// Size implements FS.
+func (o *Overlay) Size(string) (uint64, error) { return o.base.Size(o.dir) }
+
 // overlayFile is an open file in memory.
 type overlayFile struct {
 	o     *Overlay

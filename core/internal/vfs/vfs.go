@@ -31,6 +31,7 @@ type FS interface {
 	SyncDir(name string) error                  // makes creations, renames and removals in it durable
 	Lock(name string) (io.Closer, error)        // exclusive; another process holding it is an error at once
 	Free(name string) (bytes uint64, err error) // space left for us on the file system of name
+	Size(name string) (bytes uint64, err error) // of the file system of name, as far as it is for us
 }
 
 // File is an open file. Read, ReadAt, Seek serve files opened for reading; Write those opened for writing.
@@ -127,6 +128,16 @@ func (OS) Free(name string) (uint64, error) {
 		return 0, &fs.PathError{Op: "statfs", Path: name, Err: err}
 	}
 	return s.Bavail * uint64(s.Bsize), nil
+}
+
+// Size implements FS.
+func (OS) Size(name string) (uint64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(name, &s); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: name, Err: err}
+	}
+	reserved := s.Bfree - s.Bavail // for root
+	return (s.Blocks - reserved) * uint64(s.Bsize), nil
 }
 
 // Map implements FS.

@@ -57,6 +57,7 @@ func (h *Head) appendSeries(series []model.Series, sums []uint32) (stored, rejec
 	b := &h.w.batch
 	b.begin(h)
 	var g *group
+	var shut error // why samples of the group are not taken
 	for i := range series {
 		if len(series[i].Samples) == 0 {
 			continue
@@ -75,6 +76,13 @@ func (h *Head) appendSeries(series []model.Series, sums []uint32) (stored, rejec
 		}
 		if g == nil || g.id != at.group {
 			g = h.dir.groups.get(at.group)
+			shut = h.open(g.common)
+		}
+		if shut != nil {
+			for range series[i].Samples {
+				b.reject(h, fmt.Errorf("series %s: %w", series[i].Labels, shut))
+			}
+			continue
 		}
 		for _, s := range series[i].Samples {
 			if s.T < b.lo || s.T > b.hi {

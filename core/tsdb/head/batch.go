@@ -1,6 +1,7 @@
 package head
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -58,7 +59,7 @@ func (b *batch) next(h *Head) {
 
 func (b *batch) reject(h *Head, err error) {
 	b.rejected++
-	if b.first == nil {
+	if b.first == nil || errors.Is(err, storage.ErrNoSpace) && !errors.Is(b.first, storage.ErrNoSpace) { // that may pass
 		b.first = err
 	}
 	h.m.reject(err, 1)

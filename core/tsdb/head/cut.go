@@ -202,6 +202,7 @@ func (h *Head) dropCurrent(g *group, slot, id uint32) {
 	h.dir.locs.set(id, noLoc)
 	h.dir.Unlock()
 	h.series.Add(-1)
+	h.counted(full, -1)
 }
 
 // rebuildIndex makes an index without the series that were dropped.

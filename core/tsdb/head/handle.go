@@ -103,6 +103,9 @@ func (hd *Handle) append(t int64, slots []storage.Slot, values []float64) (wal.P
 	if err := h.writable(); err != nil {
 		return 0, err
 	}
+	if err := h.open(hd.common); err != nil {
+		return 0, fmt.Errorf("row of %s: %w", hd.common, err)
+	}
 	b := &h.w.batch
 	b.begin(h)
 	if t < b.lo || t > b.hi {

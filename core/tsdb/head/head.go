@@ -46,6 +46,8 @@ type Options struct {
 	// series nor in reach of the open rows.
 	OutOfOrderWindow time.Duration
 
+	Gate Gate // may be nil
+
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer // may be nil
 	Clock      func() time.Time
@@ -361,7 +363,7 @@ func (m *metrics) reject(err error, n int) {
 		name string
 	}{
 		{storage.ErrOutOfOrder, "out_of_order"}, {storage.ErrDuplicate, "duplicate"}, {storage.ErrTooOld, "too_old"},
-		{storage.ErrTooNew, "too_new"}, {storage.ErrNoSpace, "no_space"}, {storage.ErrClosed, "closed"},
+		{storage.ErrTooNew, "too_new"}, {storage.ErrNoSpace, "no_space"}, {storage.ErrLimit, "limit"}, {storage.ErrClosed, "closed"},
 	} {
 		if errors.Is(err, r.err) {
 			reason = r.name

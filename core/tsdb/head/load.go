@@ -148,6 +148,7 @@ func (l *loader) finish() {
 			h.w.byLabel[string(g.joinKey(nil))] = g
 		}
 	})
+	h.countLoaded()
 }
 
 // snapshot reads the newest snapshot that is whole enough to be used and returns its number.

@@ -85,6 +85,7 @@ func (h *Head) appendPoints(points []storage.Point, gone []int) (_ []int, res st
 	b := &h.w.batch
 	b.begin(h)
 	var g *group
+	var shut error // why samples of the group are not taken
 	var places [ahead]loc
 	for lo := 0; lo < len(points); lo += ahead {
 		part := points[lo:min(lo+ahead, len(points))]
@@ -105,6 +106,11 @@ func (h *Head) appendPoints(points []storage.Point, gone []int) (_ []int, res st
 			}
 			if g == nil || g.id != at.group {
 				g = h.dir.groups.get(at.group)
+				shut = h.open(g.common)
+			}
+			if shut != nil {
+				b.reject(h, fmt.Errorf("series %s: %w", h.full(g, at.slot), shut))
+				continue
 			}
 			if p.T < b.lo || p.T > b.hi {
 				b.reject(h, fmt.Errorf("series %s: %w", h.full(g, at.slot), h.timeError(p.T, b)))

@@ -30,6 +30,9 @@ func (h *Head) seriesAt(sum uint32, ls labels.Labels, hd *Handle, follow func(k 
 	if err := checkLabels(ls); err != nil {
 		return noLoc, err
 	}
+	if err := h.admit(ls); err != nil {
+		return noLoc, err
+	}
 	var g *group
 	if hd != nil {
 		h.w.key = append(hd.common.Bytes(append(h.w.key[:0], 'c')), 0)
@@ -56,6 +59,7 @@ func (h *Head) seriesAt(sum uint32, ls labels.Labels, hd *Handle, follow func(k 
 	}
 	n := h.sets.keep(own)
 	at := h.newSeries(g, sum, n)
+	h.counted(ls, 1)
 	h.indexed(h.index.Load(), g.series[at.slot], g, n)
 	return at, nil
 }
