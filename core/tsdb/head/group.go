@@ -198,7 +198,7 @@ func (g *group) freeSlabs(a *arena) {
 }
 
 // markSparse notes the slots that had samples in few of the first k open rows, of those since their first.
-func (g *group) markSparse(k int) {
+func (g *group) markSparse(k int, isFacet func(own uint32) bool) {
 	if len(g.series) < 2 {
 		return
 	}
@@ -217,7 +217,8 @@ func (g *group) markSparse(k int) {
 	}
 	for s, st := range stats {
 		span := k - int(st.first)
-		g.sparse[s] = st.n > 0 && span >= sealRows/2 && int(st.n)*4 < span
+		rare := st.n > 0 && span >= sealRows/2 && int(st.n)*4 < span
+		g.sparse[s] = rare && !isFacet(g.own[s]) // a bucket that is rarely filled is read with the others
 	}
 }
 

@@ -307,7 +307,7 @@ func (h *Head) indexed(x *index.Mem, id uint32, g *group, own uint32) {
 
 // seal encodes the oldest k open rows of the group as a tile.
 func (h *Head) seal(g *group, k int) {
-	g.markSparse(k)
+	g.markSparse(k, h.facet)
 	t := h.w.sealer.seal(g.ts[:k], len(g.series), g.row)
 	mu := h.lock(g)
 	mu.Lock()

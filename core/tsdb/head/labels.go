@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/fields"
+	"github.com/hearth-project/hearth/core/storage/facet"
 )
 
 // detached returns labels that share no memory with ls: senders hand over labels that lie in large buffers. With
@@ -44,6 +45,9 @@ func (s *labelSets) at(n uint32) *labelSet {
 }
 
 func (s *labelSets) get(n uint32) labels.Labels { return s.at(n).ls }
+
+// facet tells whether a series with these own labels is a facet of another one.
+func (h *Head) facet(own uint32) bool { return h.sets.get(own).Has(facet.Name) }
 
 // keep returns the number of ls and counts one use of it.
 func (s *labelSets) keep(ls labels.Labels) uint32 {

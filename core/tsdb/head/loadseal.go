@@ -37,7 +37,7 @@ func newSealing(h *Head) *sealing {
 
 // seal takes the oldest k open rows of the group.
 func (s *sealing) seal(g *group, k int) {
-	g.markSparse(k)
+	g.markSparse(k, s.h.facet)
 	j := &sealJob{g: g, at: len(g.tiles), slots: len(g.series), ts: slices.Clone(g.ts[:k]), rows: make([][]float64, k)}
 	for r := range j.rows {
 		j.rows[r] = g.row(r)
