@@ -31,7 +31,11 @@ func (e asUpstream) prepare(q upstorage.Queryable, r request) (upstream.Query, e
 	if _, err := e.plan(r); err != nil {
 		return nil, err
 	}
-	return &preparedQuery{e: e.Engine, from: columnsOf{q}, r: r}, nil
+	p := &preparedQuery{e: e.Engine, from: columnsOf{q}, r: r}
+	if q, ok := q.(stored); ok {
+		p.from = q.db
+	}
+	return p, nil
 }
 
 type preparedQuery struct {
