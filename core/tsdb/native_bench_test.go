@@ -36,7 +36,7 @@ func BenchmarkHistograms(b *testing.B) {
 				dir := b.TempDir()
 				hist := newLatencies(servers)
 				var spent time.Duration
-				began := cpu()
+				var began time.Duration
 				per := func(d time.Duration) float64 { return float64(d) / servers / rows }
 				switch name {
 				case "hearth":
