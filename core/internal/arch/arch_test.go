@@ -38,6 +38,7 @@ var arrows = map[string][]string{
 	"core/push":         {"core/config", "core/exposition", "core/storage"},
 	"core/remote":       {"core/config", "core/storage"},
 	"core/rules":        {"core/config", "core/storage"},
+	"core/limits":       {"core/storage"},
 	"core/alert":        {"core/config"},
 	"core/plugin":       {"sdk"},
 	"core/marketplace":  {"sdk/manifest"},
