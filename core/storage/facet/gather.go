@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"slices"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/storage"
@@ -122,7 +123,7 @@ func (g *gatherer) facets(of int) {
 					zeros: nowhere, threshold: nowhere, start: nowhere}
 				g.byLabels[string(key)] = v
 				g.all = append(g.all, v)
-				g.names[ls.Get(labels.MetricName)] = true
+				g.names[ls.Get(model.MetricNameLabel)] = true
 			}
 			last = v
 		}
@@ -155,10 +156,10 @@ func (v *visible) add(name string, at place) {
 func (g *gatherer) plain(of int) {
 	c := g.cs[of]
 	own, ok := c.(interface{ Own(i int) labels.Labels })
-	name := c.Common().Get(labels.MetricName)
+	name := c.Common().Get(model.MetricNameLabel)
 	for i := range c.Len() {
 		if ok { // a cheap no for most
-			own := own.Own(i).Get(labels.MetricName)
+			own := own.Own(i).Get(model.MetricNameLabel)
 			if own == "" {
 				own = name
 			}
