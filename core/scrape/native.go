@@ -5,11 +5,11 @@ import (
 	"strconv"
 
 	"github.com/prometheus/prometheus/model/histogram"
-	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/exposition"
-	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/storage/facet"
 )
 
 // Labels of a target that say for it what the job says for all, by upstream's names.
@@ -34,55 +34,111 @@ func histogramsOf(cfg *config.Scrape, t *target) exposition.Options {
 	}
 }
 
-// nativeHistogram is a native histogram of a scrape.
+// nativeHistogram is a native histogram of a scrape: one of integer and float.
 type nativeHistogram struct {
-	at      int // in walk.solo
-	sample  [1]model.Histogram
-	untimed bool // it has no timestamp of its own, so its series ends when it is gone
+	ref     uint32 // series
+	integer *histogram.Histogram
+	float   *histogram.FloatHistogram
+	lo, hi  int // its cells, in walk.cells
 }
 
-// histogram takes the current native histogram. It is written by the labels of its series, as samples with timestamps
-// are.
+// histogram takes the current native histogram.
 func (w *walk) histogram() error {
 	w.scraped++
 	t, has := w.timestamp()
-	if !has {
-		t = w.now
-	}
-	err := w.unusual(t, true, &nativeHistogram{untimed: !has})
+	err := w.unusual(t, has, true)
 	w.expect()
 	return err
 }
 
-// takeHistogram keeps the current native histogram of the series ls for time t, within the limits of the job.
-func (w *walk) takeHistogram(n *nativeHistogram, ls labels.Labels, t int64) error {
-	h, fh := w.parser.Histogram()
-	n.at = len(w.solo)
-	n.sample[0].T = t
+// takeHistogram keeps the current native histogram for the row.
+func (w *walk) takeHistogram(ref uint32) error {
+	h, err := w.readHistogram(ref)
+	if err != nil {
+		return err
+	}
+	if w.page.facets[ref] == nil {
+		if _, err := w.learn(ref); err != nil {
+			return err
+		}
+	}
+	w.natives = append(w.natives, h)
+	return nil
+}
+
+// readHistogram returns the current native histogram, within the limits of the job.
+func (w *walk) readHistogram(ref uint32) (nativeHistogram, error) {
+	n := nativeHistogram{ref: ref}
+	cfg := w.page.rules.cfg
 	var err error
 	fits := true
-	cfg := w.page.rules.cfg
-	if h != nil {
+	if h, fh := w.parser.Histogram(); h != nil {
 		h = h.Copy()
-		n.sample[0].H = h
+		n.integer = h
 		if err = h.Validate(); err == nil {
 			fits, err = narrow(h, &h.Schema, func() int { return len(h.PositiveBuckets) + len(h.NegativeBuckets) }, cfg.NativeHistogramBucketLimit, cfg.NativeHistogramMinBucketFactor)
 		}
 	} else {
 		fh = fh.Copy()
-		n.sample[0].FH = fh
+		n.float = fh
 		if err = fh.Validate(); err == nil {
 			fits, err = narrow(fh, &fh.Schema, func() int { return len(fh.PositiveBuckets) + len(fh.NegativeBuckets) }, cfg.NativeHistogramBucketLimit, cfg.NativeHistogramMinBucketFactor)
 		}
 	}
 	if err != nil {
-		return failf(failParse, "the native histogram %.200s is not valid: %w", ls, err)
+		return n, failf(failParse, "the native histogram %.200s is not valid: %w", w.parser.Labels(), err)
 	}
 	if !fits && w.tooWide == nil { // the rest is still counted
-		w.tooWide = failf(failBucketLimit, "native_histogram_bucket_limit exceeded: the histogram %.200s has more than %d buckets, and its resolution cannot be reduced further", ls, cfg.NativeHistogramBucketLimit)
+		w.tooWide = failf(failBucketLimit, "native_histogram_bucket_limit exceeded: the histogram %.200s has more than %d buckets, and its resolution cannot be reduced further", w.parser.Labels(), cfg.NativeHistogramBucketLimit)
 	}
-	w.natives = append(w.natives, *n)
+	return n, nil
+}
+
+// resolveNatives makes the native histograms of w cells of the row.
+func (p *page) resolveNatives(w *walk) error {
+	for i := range w.natives {
+		n := &w.natives[i]
+		f := p.facets[n.ref]
+		isNew := f == nil
+		if isNew {
+			f = facet.New(p.group, w.known(n.ref))
+			if p.facets == nil {
+				p.facets = map[uint32]*facet.Series{}
+			}
+			p.facets[n.ref] = f
+		}
+		n.lo = len(w.cells)
+		var err error
+		if w.slots, w.cells, err = n.cells(f, w.slots, w.cells); err != nil {
+			return failf(failStorage, "%w", err)
+		}
+		n.hi = len(w.cells)
+		if isNew {
+			p.given += n.hi - n.lo
+		}
+	}
 	return nil
+}
+
+// cells appends the cells of the histogram to a row.
+func (n *nativeHistogram) cells(f *facet.Series, slots []storage.Slot, values []float64) ([]storage.Slot, []float64, error) {
+	if n.integer != nil {
+		return f.Histogram(n.integer, slots, values)
+	}
+	return f.FloatHistogram(n.float, slots, values)
+}
+
+// keep returns the facets of the series of a scrape: now are their indexes in the order of the histograms in it, which
+// name them by their former ones.
+func keep(facets map[uint32]*facet.Series, now []uint32, of []nativeHistogram) map[uint32]*facet.Series {
+	if len(now) == 0 {
+		return nil
+	}
+	kept := make(map[uint32]*facet.Series, len(now))
+	for i, ref := range now {
+		kept[ref] = facets[of[i].ref]
+	}
+	return kept
 }
 
 // narrow reduces the resolution of a histogram until its buckets grow by at least factor and are at most limit; 0 is

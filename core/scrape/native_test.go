@@ -60,11 +60,13 @@ func TestHistogramsAreThoseOfUpstream(t *testing.T) {
 		t.Run(fmt.Sprintf("native=%v, classic=%v, convert=%v, %s first", native, classic, convert, protocols[0]), func(t *testing.T) {
 			e := expose(t, histogramJob(native, classic, convert, func(c *config.Scrape) { c.ScrapeProtocols = protocols }))
 			page, _ := instrumented(e)
+			db := e.intoDatabase()
 			for _, ts := range []int64{1000, 2000} {
 				if err := e.scrape(ts); err != "" {
 					t.Fatal(err)
 				}
 			}
+			e.store = contents(t, db)
 			r := httptest.NewRequest(http.MethodGet, "/", nil)
 			r.Header.Set("Accept", e.requests[0].Header.Get("Accept"))
 			w := httptest.NewRecorder()
@@ -116,9 +118,11 @@ func TestHistogramsAreThoseOfUpstream(t *testing.T) {
 func TestANativeHistogramThatIsGoneEnds(t *testing.T) {
 	e := expose(t, histogramJob(true, false, false, nil))
 	_, native := instrumented(e)
+	db := e.intoDatabase()
 	e.scrape(1000)
 	native.DeleteLabelValues("/a")
 	e.scrape(2000)
+	e.store = contents(t, db)
 	series := func(path string) string {
 		return `{__name__="native_seconds", instance="i", job="j", path="` + path + `"}`
 	}
@@ -127,6 +131,7 @@ func TestANativeHistogramThatIsGoneEnds(t *testing.T) {
 	}
 	e.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
 	e.scrape(3000)
+	e.store = contents(t, db)
 	if b := e.store.value(series("/b"), 3000); b != "stale" {
 		t.Errorf("after a failure there is %s", b)
 	}
@@ -152,7 +157,9 @@ func TestTheResolutionOfHistogramsIsLimited(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			e := expose(t, histogramJob(true, false, tt.convert, tt.change))
 			instrumented(e)
+			db := e.intoDatabase()
 			err := e.scrape(1000)
+			e.store = contents(t, db)
 			if tt.want != "" {
 				if !strings.Contains(err, tt.want) || e.counted("hearth_scrape_failures_total", failBucketLimit) != 1 {
 					t.Errorf("the error is %s", err)

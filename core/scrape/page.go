@@ -6,6 +6,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/storage/facet"
 )
 
 // page is what a loop remembers of the scrapes of its target: the lines of the last good one and the series behind
@@ -16,6 +17,7 @@ type page struct {
 	rules *rules
 	group storage.Group
 	given int // slots the group has given out
+	cells int // of native histograms in the last good scrape
 
 	lines    []line         // in their order
 	series   []series       // the report series first
@@ -23,6 +25,10 @@ type page struct {
 	bySeries table          // of series
 	slots    []storage.Slot // of the row: of the plain lines, in their order, then of the report series
 	live     bool           // the last scrape was good: its series carry no staleness marker
+
+	// Of series that have native histograms: those of the last good scrape, and where their cells go.
+	natives []uint32
+	facets  map[uint32]*facet.Series
 
 	// Of series with timestamps of their own. They do not come in rows, so they are written by their labels.
 	labels  map[uint32]labels.Labels
@@ -48,15 +54,19 @@ type line struct {
 
 // The kinds of lines.
 const (
-	plain    uint32 = iota << 30 // a sample of the row
+	plain    uint32 = iota << 29 // a sample of the row
+	native                       // a native histogram of the row
 	double                       // of a series that an earlier line has already
 	stamped                      // with a timestamp of its own
 	dropped                      // not to be stored; has no series
-	kindMask uint32 = 3 << 30
+	kindMask uint32 = 7 << 29
 )
 
 func (l line) kind() uint32   { return l.what & kindMask }
 func (l line) series() uint32 { return l.what &^ kindMask }
+
+// inRow tells whether the line is a sample of the row.
+func (l line) inRow() bool { return l.kind() <= native }
 
 // series is a series of the target.
 type series struct {
@@ -112,14 +122,18 @@ func (p *page) findSeries(hash uint64) (uint32, bool) {
 
 // worn tells whether the storage group has given out so many slots for series that are gone that it is time for a new
 // one.
-func (p *page) worn() bool { return p.given > 2*len(p.series)+1000 }
+func (p *page) worn() bool { return p.given > 2*(len(p.series)+p.cells)+1000 }
 
-// liveSlots returns the slots of the series that carry no marker, without the report series.
-func (p *page) liveSlots() []storage.Slot {
+// liveSlots appends the slots of the series that carry no marker, without the report series.
+func (p *page) liveSlots(to []storage.Slot) []storage.Slot {
 	if !p.live {
-		return nil
+		return to
 	}
-	return p.slots[:len(p.slots)-p.reports()]
+	to = append(to, p.slots[:len(p.slots)-p.reports()]...)
+	for _, ref := range p.natives {
+		to = append(to, p.series[ref].slot)
+	}
+	return to
 }
 
 // rebuild makes the lines that w has seen those of the page, and forgets all others.
@@ -131,7 +145,7 @@ func (p *page) rebuild(w *walk) {
 		to[i] = uint32(i)
 	}
 	var stampedLabels map[uint32]labels.Labels
-	p.slots = p.slots[:0]
+	p.slots, p.natives = p.slots[:0], p.natives[:0]
 	for i, ln := range w.next {
 		if ln.kind() == dropped {
 			continue
@@ -145,6 +159,8 @@ func (p *page) rebuild(w *walk) {
 		switch ln.kind() {
 		case plain:
 			p.slots = append(p.slots, p.series[old].slot)
+		case native:
+			p.natives = append(p.natives, to[old])
 		case stamped:
 			if ls := w.known(old); !ls.IsEmpty() {
 				if stampedLabels == nil {
@@ -161,6 +177,7 @@ func (p *page) rebuild(w *walk) {
 	for _, old := range w.tracked {
 		p.tracked = append(p.tracked, to[old])
 	}
+	p.facets = keep(p.facets, p.natives, w.natives)
 	p.series, p.labels = kept, stampedLabels
 	if cap(p.lines) > 2*len(w.next)+64 {
 		p.lines = nil

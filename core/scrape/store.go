@@ -13,7 +13,7 @@ import (
 // resolve gives each series that is in the row of w a slot. It is the last step of a scrape that can fail it.
 func (p *page) resolve(w *walk) error {
 	for _, ln := range w.next {
-		if ln.kind() != plain || p.series[ln.series()].slot != noSlot {
+		if !ln.inRow() || p.series[ln.series()].slot != noSlot {
 			continue
 		}
 		ls := w.known(ln.series())
@@ -24,7 +24,7 @@ func (p *page) resolve(w *walk) error {
 		p.given++
 		p.series[ln.series()].slot = slot
 	}
-	return nil
+	return p.resolveNatives(w)
 }
 
 // store writes a scrape that went well, and markers for the series that it did not have any more; t is in Unix
@@ -33,11 +33,9 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 	p.env.metrics.drop(dropDuplicate, w.doubles)
 	p.env.metrics.drop(dropOutOfBounds, w.outOfBounds)
 	for i := range w.solo {
-		w.solo[i].Samples = w.samples[i : i+1 : i+1]
-	}
-	for i := range w.natives {
-		n := &w.natives[i]
-		w.solo[n.at].Samples, w.solo[n.at].Histograms = nil, n.sample[:]
+		if w.solo[i].Histograms == nil {
+			w.solo[i].Samples = w.samples[i : i+1 : i+1]
+		}
 	}
 	inRow := len(w.values)
 	w.values = append(w.values, p.rules.report(r)...)
@@ -57,8 +55,8 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 		}
 		errs[2] = p.writeMarkers(ctx, goneLabels, t)
 	}
-	p.live = true
-	errs[3] = p.writeRow(t, slots, w.values, inRow)
+	p.live, p.cells = true, len(w.cells)
+	errs[3] = p.writeRow(t, row{slots, w.values, inRow, w})
 	return errors.Join(errs[:]...)
 }
 
@@ -87,7 +85,10 @@ func (p *page) retire(ctx context.Context, t int64) error {
 
 // mark adds to a row the markers of all series that carry none, and writes it.
 func (p *page) mark(ctx context.Context, t int64, slots []storage.Slot, values []float64) error {
-	slots = append(slots, p.liveSlots()...)
+	slots = p.liveSlots(slots)
+	for _, f := range p.facets {
+		f.Forget()
+	}
 	for len(values) < len(slots) {
 		values = append(values, model.Stale)
 	}
@@ -96,7 +97,7 @@ func (p *page) mark(ctx context.Context, t int64, slots []storage.Slot, values [
 		stamped = append(stamped, p.labels[ref])
 	}
 	p.live, p.tracked = false, nil
-	return errors.Join(p.writeMarkers(ctx, stamped, t), p.writeRow(t, slots, values, 0))
+	return errors.Join(p.writeMarkers(ctx, stamped, t), p.writeRow(t, row{slots: slots, values: values}))
 }
 
 // end ends a page whose successor has made the walk w: the series that this did not see are marked stale; all if w is
@@ -113,7 +114,7 @@ func (p *page) end(ctx context.Context, t int64, w *walk) error {
 	var values []float64
 	if p.live {
 		for _, ln := range p.lines {
-			if s := p.series[ln.series()]; ln.kind() == plain && !goesOn(s.hash) {
+			if s := p.series[ln.series()]; ln.inRow() && !goesOn(s.hash) {
 				slots = append(slots, s.slot)
 				values = append(values, model.Stale)
 			}
@@ -125,7 +126,7 @@ func (p *page) end(ctx context.Context, t int64, w *walk) error {
 			stamped = append(stamped, p.labels[ref])
 		}
 	}
-	err := errors.Join(p.writeMarkers(ctx, stamped, t), p.writeRow(t, slots, values, 0))
+	err := errors.Join(p.writeMarkers(ctx, stamped, t), p.writeRow(t, row{slots: slots, values: values}))
 	p.close()
 	return err
 }
@@ -134,7 +135,7 @@ func (p *page) end(ctx context.Context, t int64, w *walk) error {
 func (p *page) vanished(w *walk) (slots []storage.Slot, stamped []labels.Labels) {
 	if p.live {
 		for _, ln := range p.lines {
-			if s := &p.series[ln.series()]; ln.kind() == plain && s.seen != p.visit {
+			if s := &p.series[ln.series()]; ln.inRow() && s.seen != p.visit {
 				slots = append(slots, s.slot)
 			}
 		}
@@ -147,33 +148,64 @@ func (p *page) vanished(w *walk) (slots []storage.Slot, stamped []labels.Labels)
 	return slots, stamped
 }
 
-// writeRow writes a row, the first n values of which are samples of the target. If the storage refuses it, halves of
-// it are tried, and so on, until only what it refuses is left out.
-func (p *page) writeRow(t int64, slots []storage.Slot, values []float64, n int) error {
+// row is what a scrape writes at its time.
+type row struct {
+	slots  []storage.Slot
+	values []float64
+	n      int   // the first are samples of the target, the others markers and reports
+	w      *walk // native histograms, too; nil for none
+}
+
+// writeRow writes a row. If the storage refuses it, halves of it are tried, and so on, until only what it refuses is
+// left out; of a native histogram all cells are stored or none.
+func (p *page) writeRow(t int64, r row) error {
 	refused := 0
-	var write func(lo, hi int) error
-	write = func(lo, hi int) error {
-		if lo == hi {
-			return nil
-		}
-		err := p.group.Append(t, slots[lo:hi], values[lo:hi])
+	count := func(err error, counts bool) error {
 		reason := refusalOf(err)
-		switch {
-		case err == nil, reason == "":
+		if reason == "" {
 			return err
-		case hi-lo > 1:
-			mid := (lo + hi) / 2
-			return errors.Join(write(lo, mid), write(mid, hi))
-		case lo < n: // else a marker or a report of a series that another target has, too: as expected
+		}
+		if counts { // else a marker or a report of a series that another target has, too: as expected
 			p.env.metrics.drop(reason, 1)
 			refused++
 		}
 		return nil
 	}
-	if err := write(0, len(slots)); err != nil {
+	var write func(lo, hi int) error
+	write = func(lo, hi int) error {
+		if lo == hi {
+			return nil
+		}
+		err := p.group.Append(t, r.slots[lo:hi], r.values[lo:hi])
+		if refusalOf(err) != "" && hi-lo > 1 {
+			mid := (lo + hi) / 2
+			return errors.Join(write(lo, mid), write(mid, hi))
+		}
+		return count(err, lo < r.n)
+	}
+	var err error
+	samples := r.n
+	if r.w == nil || len(r.w.cells) == 0 {
+		err = write(0, len(r.slots))
+	} else {
+		w := r.w
+		samples += len(w.natives)
+		n := len(w.slots)
+		w.slots, w.cells = append(w.slots, r.slots...), append(w.cells, r.values...)
+		err = p.group.Append(t, w.slots, w.cells)
+		if refusalOf(err) != "" {
+			err = write(0, len(r.slots))
+			for _, h := range w.natives {
+				p.facets[h.ref].Forget()
+				err = errors.Join(err, count(p.group.Append(t, w.slots[h.lo:h.hi], w.cells[h.lo:h.hi]), true))
+			}
+		}
+		w.slots, w.cells = w.slots[:n], w.cells[:n]
+	}
+	if err != nil {
 		return &failure{failStorage, err}
 	}
-	p.env.metrics.samples.Add(float64(n - refused))
+	p.env.metrics.samples.Add(float64(samples - refused))
 	return nil
 }
 

@@ -8,11 +8,12 @@ import (
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/tsdb/chunkenc"
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/model"
-	"github.com/hearth-project/hearth/core/storage"
+	adapter "github.com/hearth-project/hearth/core/storage/upstream"
 	"github.com/hearth-project/hearth/core/tsdb"
 )
 
@@ -31,32 +32,50 @@ func openDB(t testing.TB) *tsdb.DB {
 	return db
 }
 
+// intoDatabase makes e write into a real database, and no more into its memory.
+func (e *exposed) intoDatabase() *tsdb.DB {
+	e.t.Helper()
+	db := openDB(e.t)
+	e.manager.env.storage = db
+	return db
+}
+
 // contents returns what a database has stored.
 func contents(t *testing.T, db *tsdb.DB) *memory {
 	t.Helper()
-	q, err := db.Querier(math.MinInt64, math.MaxInt64)
+	q, err := adapter.New(db, nil, nil, nil).Querier(math.MinInt64, math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer q.Close()
-	all, err := q.Select(t.Context(), math.MinInt64, math.MaxInt64, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	m := newMemory()
-	for _, c := range all {
-		for i := range c.Len() {
-			lo, hi := c.Rows(i)
-			vs, err := c.Values(i, lo, hi, nil)
-			if err != nil {
-				t.Fatal(err)
+	all := q.Select(t.Context(), true, nil, labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+"))
+	for all.Next() {
+		series := all.At().Labels().String()
+		it := all.At().Iterator(nil)
+		for {
+			typ := it.Next()
+			if typ == chunkenc.ValNone {
+				break
 			}
-			for j, v := range vs {
-				if !storage.IsAbsent(v) {
-					m.put(c.Labels(i).String(), c.Times()[lo+j], v)
-				}
+			switch at := it.AtT(); typ {
+			case chunkenc.ValFloat:
+				_, v := it.At()
+				m.put(series, at, v)
+			case chunkenc.ValHistogram:
+				_, h := it.AtHistogram(nil)
+				m.native[series] = append(m.native[series], model.Histogram{T: at, H: h})
+			case chunkenc.ValFloatHistogram:
+				_, h := it.AtFloatHistogram(nil)
+				m.native[series] = append(m.native[series], model.Histogram{T: at, FH: h})
 			}
 		}
+		if err := it.Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := all.Err(); err != nil {
+		t.Fatal(err)
 	}
 	return m
 }
@@ -67,8 +86,7 @@ func TestTheDatabaseHoldsWhatWasScraped(t *testing.T) {
 		e := expose(t, func(c *config.Scrape) {
 			c.MetricRelabelConfigs = []*config.Relabel{{SourceLabels: []string{"__name__"}, Regex: new("bad.*"), Action: "drop"}}
 		})
-		db := openDB(t)
-		e.manager.env.storage = db
+		db := e.intoDatabase()
 		u := &upstream{t: t, store: newMemory(), target: e.loop.target.public, relabel: e.loop.rules.relabel}
 		maker := newPageMaker(seed)
 		maker.stamp = false
@@ -101,8 +119,7 @@ func TestTheDatabaseHoldsWhatWasScraped(t *testing.T) {
 // TestTimestampsReachTheDatabase scrapes a page as cAdvisor has it: each container has its own time.
 func TestTimestampsReachTheDatabase(t *testing.T) {
 	e := expose(t, nil)
-	db := openDB(t)
-	e.manager.env.storage = db
+	db := e.intoDatabase()
 	start := time.Now().Add(-time.Hour).UnixMilli()
 	for i := range 20 {
 		ts := start + int64(15000*i)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/exposition"
 	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // walk goes over the body of one scrape with a page in hand and collects what is to be stored. The page is left as
@@ -27,11 +28,15 @@ type walk struct {
 	values []float64 // of the plain lines
 	next   []line    // all lines so far, if moved
 
-	// Samples with timestamps of their own, and native histograms.
+	// Native histograms, and their cells of the row.
+	natives []nativeHistogram
+	slots   []storage.Slot
+	cells   []float64
+
+	// Samples with timestamps of their own.
 	solo    []model.Series
-	samples []model.Sample    // of solo, one each
-	natives []nativeHistogram // what of solo are histograms
-	tracked []uint32          // series among them whose staleness is tracked
+	samples []model.Sample // of solo, one each; not of those that are histograms
+	tracked []uint32       // series among them whose staleness is tracked
 
 	// What the page does not know.
 	before    int                      // series of the page before the walk; new ones come after
@@ -72,7 +77,7 @@ func (w *walk) clear() {
 	clear(w.newSeries)
 	*w = walk{
 		values: w.values[:0], next: w.next[:0], solo: w.solo[:0], samples: w.samples[:0],
-		natives: w.natives[:0], tracked: w.tracked[:0],
+		natives: w.natives[:0], slots: w.slots[:0], cells: w.cells[:0], tracked: w.tracked[:0],
 		fresh: w.fresh[:0], learned: w.learned, newLines: w.newLines, newSeries: w.newSeries,
 	}
 }
@@ -109,11 +114,14 @@ func (w *walk) end() error {
 	if !w.moved && w.pos < len(w.page.lines) {
 		w.move()
 	}
-	if limit := w.page.rules.cfg.SampleLimit; limit > 0 && (w.over || len(w.values)+len(w.solo) > limit) {
+	if limit := w.page.rules.cfg.SampleLimit; limit > 0 && (w.over || w.size() > limit) {
 		return failf(failSampleLimit, "sample_limit exceeded: the target exposes %d samples (after metric_relabel_configs), the limit is %d", w.kept, limit)
 	}
 	return w.tooWide
 }
+
+// size returns how many samples are to be stored.
+func (w *walk) size() int { return len(w.values) + len(w.natives) + len(w.solo) }
 
 // expect tells the parser which line should come.
 func (w *walk) expect() {
@@ -136,7 +144,7 @@ func (w *walk) sample() error {
 		}
 	}
 	t, has := w.timestamp()
-	err := w.unusual(t, has, nil)
+	err := w.unusual(t, has, false)
 	w.expect()
 	return err
 }
@@ -146,9 +154,9 @@ func (w *walk) timestamp() (int64, bool) {
 	return t, has && w.page.rules.cfg.HonorTimestamps
 }
 
-// unusual takes a line that is not simply one more value of the row; if has, it is for the time t. h is nil but for
-// native histograms.
-func (w *walk) unusual(t int64, has bool, h *nativeHistogram) error {
+// unusual takes a line that is not simply one more value of the row; if has, it is for the time t. It may be a native
+// histogram.
+func (w *walk) unusual(t int64, has, isNative bool) error {
 	lines := w.page.lines
 	hash, length := w.parser.Hash(), len(w.parser.Raw())
 	at, known := uint32(w.pos), w.parser.Expected()
@@ -166,10 +174,14 @@ func (w *walk) unusual(t int64, has bool, h *nativeHistogram) error {
 				w.kept++
 				w.doubles++
 				return nil
+			case ln.kind() == native && isNative && !has:
+				w.pos++
+				w.kept++
+				return w.takeHistogram(ln.series())
 			case ln.kind() == stamped && has:
 				w.pos++
 				w.kept++
-				return w.stamp(ln.series(), t, h)
+				return w.stamp(ln.series(), t, isNative)
 			}
 		}
 		w.move()
@@ -197,7 +209,7 @@ func (w *walk) unusual(t int64, has bool, h *nativeHistogram) error {
 	switch {
 	case has:
 		ln.what = stamped | ref
-		if err := w.stamp(ref, t, h); err != nil {
+		if err := w.stamp(ref, t, isNative); err != nil {
 			return err
 		}
 	case s.seen == w.page.visit:
@@ -209,8 +221,15 @@ func (w *walk) unusual(t int64, has bool, h *nativeHistogram) error {
 				return err
 			}
 		}
-		ln.what = plain | ref
 		s.seen = w.page.visit
+		if isNative {
+			ln.what = native | ref
+			if err := w.takeHistogram(ref); err != nil {
+				return err
+			}
+			break
+		}
+		ln.what = plain | ref
 		w.values = append(w.values, w.parser.Value())
 	}
 	w.next = append(w.next, ln)
@@ -227,7 +246,7 @@ func (w *walk) move() {
 		p.series[i].seen = p.visit
 	}
 	for _, ln := range w.next {
-		if ln.kind() == plain {
+		if ln.inRow() {
 			p.series[ln.series()].seen = p.visit
 		}
 	}
@@ -256,7 +275,7 @@ func (w *walk) unknown(id lineID) (uint32, error) {
 	if !ok {
 		ref, ok = w.newSeries[hash]
 	}
-	if limit := p.rules.cfg.SampleLimit; !ok && limit > 0 && len(w.values)+len(w.solo) >= limit {
+	if limit := p.rules.cfg.SampleLimit; !ok && limit > 0 && w.size() >= limit {
 		w.over = true // only count from here
 		return plain, nil
 	}
@@ -278,8 +297,8 @@ func (p *page) has(hash uint64) bool {
 	return ok
 }
 
-// stamp takes the current sample with its own timestamp, in Unix milliseconds, or a native histogram.
-func (w *walk) stamp(ref uint32, t int64, h *nativeHistogram) error {
+// stamp takes the current sample or native histogram with its own timestamp, in Unix milliseconds.
+func (w *walk) stamp(ref uint32, t int64, isNative bool) error {
 	if t > w.latest {
 		w.outOfBounds++
 		return nil
@@ -288,14 +307,17 @@ func (w *walk) stamp(ref uint32, t int64, h *nativeHistogram) error {
 	if err != nil {
 		return err
 	}
-	if h != nil {
-		if err := w.takeHistogram(h, ls, t); err != nil {
+	alone := model.Series{Labels: ls}
+	if isNative {
+		h, err := w.readHistogram(ref)
+		if err != nil {
 			return err
 		}
+		alone.Histograms = []model.Histogram{{T: t, H: h.integer, FH: h.float}}
 	}
 	w.samples = append(w.samples, model.Sample{T: t, V: w.parser.Value()})
-	w.solo = append(w.solo, model.Series{Labels: ls})
-	if w.page.rules.cfg.TrackTimestampsStaleness || h != nil && h.untimed {
+	w.solo = append(w.solo, alone)
+	if w.page.rules.cfg.TrackTimestampsStaleness {
 		w.tracked = append(w.tracked, ref)
 		if w.moved {
 			w.page.series[ref].seen = w.page.visit
@@ -327,4 +349,12 @@ func (w *walk) known(ref uint32) labels.Labels {
 }
 
 // undo takes back what the walk has added to the page.
-func (w *walk) undo() { w.page.series = w.page.series[:w.before] }
+func (w *walk) undo() {
+	p := w.page
+	p.series = p.series[:w.before]
+	for ref, f := range p.facets {
+		if f.Forget(); int(ref) >= w.before {
+			delete(p.facets, ref)
+		}
+	}
+}
