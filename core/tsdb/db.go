@@ -41,6 +41,8 @@ type DB struct {
 	fs        vfs.FS
 	log       *slog.Logger
 	syncEvery time.Duration
+	keep      atomic.Pointer[Retention]
+	ballast   ballast
 	lock      io.Closer
 	head      *head.Head
 	natives   natives
@@ -75,6 +77,7 @@ type part struct {
 	damaged atomic.Bool // found so while it was read: it is not merged
 	tombs   atomic.Pointer[[]compact.Tombstone]
 	kept    map[int]bool // selector retentions that concern none of its series; guarded by compaction
+	keptBy  *Retention   // whose they are
 	db      *DB
 }
 
@@ -119,6 +122,8 @@ func Open(o Options) (_ *DB, err error) {
 	if db.lock, err = db.fs.Lock(filepath.Join(o.Dir, "LOCK")); err != nil {
 		return nil, fmt.Errorf("another process uses it: %w", err)
 	}
+	db.keep.Store(o.retention())
+	db.ballast.size.Store(o.Ballast)
 	db.m = newMetrics(db, &db.reg)
 	if err := db.openTombstones(); err != nil {
 		return nil, err
@@ -129,7 +134,7 @@ func Open(o Options) (_ *DB, err error) {
 	db.head, err = head.Open(head.Options{
 		FS: o.FS, Dir: o.Dir, SegmentSize: o.SegmentSize, SyncAlways: o.Sync == "always", SyncNever: o.Sync == "off",
 		Retention: o.Retention, OutOfOrderWindow: o.OutOfOrderWindow, Newest: db.newestPart(),
-		Logger: o.Logger, Registerer: &db.reg, Clock: o.Clock,
+		Gate: o.Gate, Logger: o.Logger, Registerer: &db.reg, Clock: o.Clock,
 	})
 	if err != nil {
 		return nil, err
@@ -274,7 +279,7 @@ func (db *DB) openPart(n uint64) (*part, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &part{number: n, dir: db.partDir(n), block: b, meta: b.Meta(), kept: map[int]bool{}, db: db}
+	p := &part{number: n, dir: db.partDir(n), block: b, meta: b.Meta(), db: db}
 	p.refs.Store(1)
 	p.bytes = db.dirSize(p.dir)
 	return p, nil

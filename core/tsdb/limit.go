@@ -10,19 +10,21 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/compact"
 )
 
-// limits returns until when the samples of series with a retention of their own are not kept.
-func (db *DB) limits() []compact.Limit {
+// limits returns until when the samples of series with a retention of their own are not kept, and which retention says
+// so.
+func (db *DB) limits() ([]compact.Limit, *Retention) {
+	r := db.keep.Load()
 	newest := max(db.newestPart(), db.head.MaxTime())
 	var out []compact.Limit
-	for _, r := range db.opts.SelectorRetention {
-		out = append(out, compact.Limit{Matchers: r.Matchers, Before: newest - r.Keep.Milliseconds()})
+	for _, s := range r.Selectors {
+		out = append(out, compact.Limit{Matchers: s.Matchers, Before: newest - s.Keep.Milliseconds()})
 	}
-	return out
+	return out, r
 }
 
 // limit writes parts anew that are older as a whole than some of their series are kept.
 func (db *DB) limit(ctx context.Context) error {
-	limits := db.limits()
+	limits, of := db.limits()
 	if len(limits) == 0 {
 		return nil
 	}
@@ -37,7 +39,7 @@ func (db *DB) limit(ctx context.Context) error {
 				due = nil
 				continue
 			}
-			concerned, err := p.concerned(ctx, limits)
+			concerned, err := p.concerned(ctx, limits, of)
 			if err != nil {
 				return fmt.Errorf("retention of part %s: %w", p.dir, err)
 			}
@@ -57,8 +59,12 @@ func (db *DB) limit(ctx context.Context) error {
 	return nil
 }
 
-// concerned tells whether the part has series of which all samples are older than they are kept.
-func (p *part) concerned(ctx context.Context, limits []compact.Limit) (bool, error) {
+// concerned tells whether the part has series of which all samples are older than they are kept. The limits are those
+// of a retention.
+func (p *part) concerned(ctx context.Context, limits []compact.Limit, of *Retention) (bool, error) {
+	if p.keptBy != of {
+		p.keptBy, p.kept = of, map[int]bool{}
+	}
 	for i, l := range limits {
 		if p.kept[i] || p.meta.MaxTime >= l.Before {
 			continue

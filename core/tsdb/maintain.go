@@ -33,6 +33,13 @@ func alignDown(t int64) int64 {
 func (db *DB) maintain(ctx context.Context) error {
 	db.maintenance.Lock()
 	defer db.maintenance.Unlock()
+	db.watchSpace()
+	err := db.maintainHead(ctx)
+	db.noteFull(err)
+	return err
+}
+
+func (db *DB) maintainHead(ctx context.Context) error {
 	now := db.opts.Clock()
 	if db.head.Failed() != nil {
 		return db.checkpoint(now)
@@ -87,16 +94,42 @@ func (db *DB) cutTo(ctx context.Context, to int64) error {
 	db.head.Barrier(to)
 	for t := db.head.NextTime(math.MinInt64); t < to; {
 		lo := alignDown(t)
-		if err := db.cutPart(ctx, lo, lo+cutRange-1); err != nil {
+		hi := min(lo+cutRange, to)
+		if err := db.cutPart(ctx, lo, hi-1); err != nil {
 			return err
 		}
-		t = db.head.NextTime(lo + cutRange)
+		t = db.head.NextTime(hi)
 	}
 	db.head.Truncate(to)
 	db.natives.sweep()
 	db.truncated = true
 	db.m.cutSeconds.Observe(time.Since(start).Seconds())
 	return nil
+}
+
+const (
+	relieveKeep  = 20 * 60 * 1000 // what the head keeps when memory is short, milliseconds
+	relieveWorth = 30 * 60 * 1000 // what a cut must take away at least
+)
+
+// Relieve lets go of memory before it is time: what is older than twenty minutes is cut from the head, with the series
+// that have nothing newer, and a checkpoint moves the rest, but for the last rows, into files.
+func (db *DB) Relieve(ctx context.Context) error {
+	db.maintenance.Lock()
+	defer db.maintenance.Unlock()
+	if db.head.Failed() == nil {
+		mint, maxt := db.head.MinTime(), db.head.MaxTime()
+		if mint <= maxt && maxt-relieveKeep-mint >= relieveWorth {
+			if err := db.cutTo(ctx, maxt-relieveKeep); err != nil {
+				db.m.failures.Inc()
+				db.noteFull(err)
+				return fmt.Errorf("cut of the head before %d: %w", maxt-relieveKeep, err)
+			}
+		}
+	}
+	err := db.checkpoint(db.opts.Clock())
+	db.noteFull(err)
+	return err
 }
 
 // cutPart writes what the head has of mint..maxt into a part and adds it.
@@ -205,39 +238,7 @@ func (db *DB) retire(ctx context.Context) error {
 	}
 	if err != nil {
 		db.m.failures.Inc()
+		db.noteFull(err)
 	}
 	return err
-}
-
-// retain deletes the parts whose newest sample is older than the newest of all by the retention time, and the
-// oldest parts while all files are larger than the limit.
-func (db *DB) retain() error {
-	newest := max(db.newestPart(), db.head.MaxTime())
-	db.parts.Lock()
-	var old []*part
-	total := int64(0)
-	for _, p := range db.parts.list {
-		total += p.bytes
-	}
-	if db.opts.RetentionBytes > 0 {
-		total += db.dirSize(db.opts.Dir+"/wal") + db.dirSize(db.opts.Dir+"/head")
-	}
-	for _, p := range db.parts.list {
-		byTime := db.opts.Retention > 0 && p.meta.MaxTime < newest-db.opts.Retention.Milliseconds()
-		bySize := db.opts.RetentionBytes > 0 && total > db.opts.RetentionBytes
-		if byTime || bySize {
-			old = append(old, p)
-			total -= p.bytes
-		}
-	}
-	db.parts.Unlock()
-	if len(old) == 0 {
-		return nil
-	}
-	if err := db.replace(nil, old); err != nil {
-		return fmt.Errorf("retention: %w", err)
-	}
-	db.m.deletions.Add(float64(len(old)))
-	db.log.Info("Parts deleted by retention", "parts", len(old), "newest", newest)
-	return nil
 }

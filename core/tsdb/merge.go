@@ -89,7 +89,7 @@ func worthMerging(set []*part) bool {
 
 // merge makes one part of several. It tells whether there may be more to merge.
 func (db *DB) merge(ctx context.Context) (more bool, err error) {
-	return db.mergeParts(ctx, func(parts []*part, end int64) []*part { return planMerge(parts, end, db.opts.Retention) })
+	return db.mergeParts(ctx, func(parts []*part, end int64) []*part { return planMerge(parts, end, db.keep.Load().Time) })
 }
 
 // errPreempted ends a merge that others do not want to wait for.
@@ -109,10 +109,11 @@ func (db *DB) mergeParts(ctx context.Context, choose func(parts []*part, end int
 		}
 	}()
 	total := int64(0)
+	limits, _ := db.limits()
 	inputs := make([]compact.Input, len(set))
 	for i, p := range set {
 		total += p.bytes
-		inputs[i] = compact.Input{Block: p.block, Mask: compact.Mask{Tombstones: p.mask().Tombstones, Limits: db.limits()}}
+		inputs[i] = compact.Input{Block: p.block, Mask: compact.Mask{Tombstones: p.mask().Tombstones, Limits: limits}}
 	}
 	if free, err := db.fs.Free(db.opts.Dir); err == nil && free < uint64(total)+uint64(total)/4 {
 		db.log.Warn("Parts are not merged: the disk has no room for the result", "bytes", total, "free", free)

@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/tsdb/head"
 )
 
 // Options tunes a database; Dir must be set.
@@ -19,6 +19,9 @@ type Options struct {
 	FS             vfs.FS        // vfs.OS{} if nil
 	Retention      time.Duration // parts older than the newest sample by this are deleted; 0 keeps them
 	RetentionBytes int64         // the oldest parts are deleted while all files are larger; 0 means no limit
+
+	// RetentionPercentage is the same as a share of the file system, in percent; 0 means no limit.
+	RetentionPercentage float64
 
 	// SelectorRetention keeps samples of some series for less than Retention. Of several, the first whose matchers
 	// a series satisfies counts. It is applied to whole parts and when parts are merged, so samples stay for up to the
@@ -37,15 +40,17 @@ type Options struct {
 	CheckpointBytes int64 // of log, before compression, after which a checkpoint is taken; 0 means 32 MiB
 	SegmentSize     int64 // of the log; 0 means 64 MiB
 
+	// Ballast is the size of a file that takes space until the disk is full: then it is given back, so that checkpoints,
+	// merges and deletions have room, and nothing is stored until there is room for it again. It is at most a fiftieth
+	// of the file system. 0 means none.
+	Ballast int64
+
+	Gate  Gate        // decides which series may be new, and whose samples are taken; all if nil
+	Space func(Space) // hears about once a second how the disk is; may be nil
+
 	Logger     *slog.Logger          // nothing is logged if nil
 	Registerer prometheus.Registerer // no metrics if nil
 	Clock      func() time.Time      // time.Now if nil
-}
-
-// SelectorRetention says how long samples are kept of the series that satisfy all matchers.
-type SelectorRetention struct {
-	Matchers []*labels.Matcher
-	Keep     time.Duration
 }
 
 // withDefaults fills what is not set, and returns the interval of Sync: 0 for none.
@@ -53,10 +58,8 @@ func (o Options) withDefaults() (Options, time.Duration, error) {
 	if o.Dir == "" {
 		return o, 0, errors.New("the database needs a directory")
 	}
-	for _, r := range o.SelectorRetention {
-		if r.Keep <= 0 || o.Retention > 0 && r.Keep > o.Retention {
-			return o, 0, fmt.Errorf("the retention of %v is %s: it must be more than 0 and at most that of all series, %s", r.Matchers, r.Keep, o.Retention)
-		}
+	if err := o.retention().check(); err != nil {
+		return o, 0, err
 	}
 	if o.FS == nil {
 		o.FS = vfs.OS{}
@@ -82,6 +85,9 @@ func (o Options) withDefaults() (Options, time.Duration, error) {
 	}
 	return o, d, nil
 }
+
+// Gate is what the head asks.
+type Gate = head.Gate
 
 // registrar registers collectors and takes them back, so that a database can be opened again beside the same
 // registry.

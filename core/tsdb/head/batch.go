@@ -42,7 +42,7 @@ type batch struct {
 func (b *batch) begin(h *Head) {
 	b.stored, b.rejected, b.first = 0, 0, nil
 	b.lo, b.hi = math.MinInt64, h.opts.Clock().Add(maxFuture).UnixMilli()
-	if r := h.opts.Retention.Milliseconds(); r > 0 {
+	if r := h.retention.Load(); r > 0 {
 		if newest := h.newest(); newest != math.MinInt64 {
 			b.lo = newest - r
 		}

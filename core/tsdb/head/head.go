@@ -96,6 +96,7 @@ type Head struct {
 	mint, maxt atomic.Int64 // of the samples; MaxInt64 and MinInt64 while there are none
 	samples    atomic.Int64 // appended since the start
 	series     atomic.Int64
+	retention  atomic.Int64 // milliseconds; Options.Retention, unless that has changed since
 
 	scratch sync.Pool // of *scratch
 	decs    sync.Pool // of *decoder, for readers
@@ -157,6 +158,9 @@ func (h *Head) noteTime(t int64) {
 		h.maxt.Store(t)
 	}
 }
+
+// SetRetention changes Options.Retention.
+func (h *Head) SetRetention(d time.Duration) { h.retention.Store(d.Milliseconds()) }
 
 // Sync makes all that was acknowledged durable.
 func (h *Head) Sync() error { return h.log.Sync() }

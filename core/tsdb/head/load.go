@@ -22,6 +22,7 @@ import (
 // damaged is reported, kept aside and counted; the rest is there.
 func Open(o Options) (*Head, error) {
 	h := &Head{opts: o}
+	h.SetRetention(o.Retention)
 	h.m = newMetrics(h, o.Registerer)
 	h.w.arena = newArena()
 	h.w.hash = newHasher()
