@@ -2,7 +2,6 @@ package exposition
 
 import (
 	"errors"
-	"hash/maphash"
 	"io"
 	"math"
 	"strconv"
@@ -25,6 +24,7 @@ type classic struct {
 	identity   uint64        // of its other labels
 	first      entry         // its first line
 	exemplars  []Exemplar
+	st         int64 // start timestamp of its first series
 	buf        []byte
 
 	emitting bool // the native histogram is the current entry
@@ -58,7 +58,7 @@ func (p *Parser) nextConverted() (Kind, error) {
 		if waited := c.waiting; waited {
 			c.waiting = false
 			p.setEntry(c.after)
-			p.expected = k == Series && length == p.end-p.start && maphash.Bytes(p.seed, p.Raw()) == hash
+			p.expected = k == Series && length == p.end-p.start && p.identify(p.Raw()) == hash
 		} else {
 			p.expectLen, p.expectHash, p.expected = length, hash, false
 			if p.format == Text {
@@ -127,6 +127,7 @@ func (p *Parser) collect(ls labels.Labels) bool {
 		c.base, c.first, c.exemplars = base, p.entry(), nil
 		c.labels = convertnhcb.GetHistogramMetricBase(ls, base)
 		c.identity, c.buf = ls.HashWithoutLabels(c.buf, model.BucketLabel)
+		c.st = p.StartTimestamp()
 		p.converter.Reset()
 	}
 	if e, ok := p.Exemplar(); ok && e.HasT {
@@ -158,6 +159,6 @@ func (p *Parser) emit() bool {
 	}
 	c.emitting, c.after = true, p.entry()
 	p.setEntry(c.first)
-	m.current = mix(maphash.Bytes(p.seed, p.Raw()), uint64(native))
+	m.current = mix(p.identify(p.Raw()), uint64(native))
 	return true
 }

@@ -22,14 +22,56 @@ func (p *Parser) Labels() labels.Labels {
 	s := raw
 	base := p.start
 	p.builder.Reset()
-	p.builder.Add(model.MetricNameLabel, unquote(s[p.offsets[0]-base:p.offsets[1]-base]))
+	p.addIdentity(unquote(s[p.offsets[0]-base : p.offsets[1]-base]))
 	for i := 2; i < len(p.offsets); i += 4 {
 		name := unquote(s[p.offsets[i]-base : p.offsets[i+1]-base])
+		if p.overridden(name) {
+			continue
+		}
 		val := unquote(s[p.offsets[i+2]-base : p.offsets[i+3]-base])
 		p.builder.Add(name, p.canonical(name, val))
 	}
 	p.builder.Sort()
 	return p.builder.Labels()
+}
+
+// addIdentity adds the name of the metric, and type and unit if they are labels.
+func (p *Parser) addIdentity(name string) {
+	p.builder.Add(model.MetricNameLabel, name)
+	if !p.options.TypeAndUnit {
+		return
+	}
+	if p.isTyped() {
+		p.builder.Add(model.MetricTypeLabel, string(p.metricType))
+	}
+	if unit := p.familyUnit(); len(unit) > 0 {
+		p.builder.Add(model.MetricUnitLabel, string(unit))
+	}
+}
+
+func (p *Parser) isTyped() bool { return p.metricType != "" && p.metricType != model.MetricTypeUnknown }
+
+func (p *Parser) familyUnit() []byte {
+	if p.format == Protobuf {
+		return p.msg.unit
+	}
+	return p.unit
+}
+
+// overridden tells whether an exposed label gives way to what addIdentity adds.
+func (p *Parser) overridden(name string) bool {
+	if !p.options.TypeAndUnit {
+		return false
+	}
+	switch name {
+	case model.MetricNameLabel:
+		return true
+	case model.MetricTypeLabel:
+		return p.isTyped()
+	case model.MetricUnitLabel:
+		return len(p.familyUnit()) > 0
+	}
+	return false
 }
 
 // record fills offsets with where things stand in the series, or exemplar, at i; it was walked over before.

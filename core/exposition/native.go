@@ -20,15 +20,6 @@ func (p *Parser) Histogram() (*histogram.Histogram, *histogram.FloatHistogram) {
 	return &m.integer, nil
 }
 
-// StartTimestamp returns the time since which the current counter, summary or histogram counts, Unix milliseconds; 0
-// if the exposition does not say. Only protobuf has it.
-func (p *Parser) StartTimestamp() int64 {
-	if p.format != Protobuf {
-		return 0
-	}
-	return p.msg.start
-}
-
 // checkHistogram tells whether the native part of a histogram can be what it says.
 func (p *Parser) checkHistogram() bool {
 	m := &p.msg
@@ -168,13 +159,15 @@ func (p *Parser) protoLabels() labels.Labels {
 		name += "_bucket"
 	}
 	p.builder.Reset()
-	p.builder.Add(model.MetricNameLabel, name)
+	p.addIdentity(name)
 	raw := string(p.b[p.start:p.end]) // one copy that the labels share
 	for i := p.start; i < p.end; {
 		f, next, _ := p.field(i, p.end)
 		if f.number == 1 {
 			name, value, _ := p.labelPair(f.span)
-			p.builder.Add(raw[max(name.lo-p.start, 0):max(name.hi-p.start, 0)], raw[max(value.lo-p.start, 0):max(value.hi-p.start, 0)])
+			if name := raw[max(name.lo-p.start, 0):max(name.hi-p.start, 0)]; !p.overridden(name) {
+				p.builder.Add(name, raw[max(value.lo-p.start, 0):max(value.hi-p.start, 0)])
+			}
 		}
 		i = next
 	}

@@ -11,17 +11,25 @@ import (
 const noEOF = "the body does not end with # EOF: it was cut, or it is not OpenMetrics"
 
 func (p *Parser) nextOpenMetrics() (Kind, error) {
-	i := p.pos
-	if i >= len(p.b) {
-		return p.fail(i, noEOF)
+	for {
+		i := p.pos
+		if i >= len(p.b) {
+			return p.fail(i, noEOF)
+		}
+		switch c := p.b[i]; {
+		case c == '#':
+			return p.openMetricsMeta(i)
+		case c == '{' || class[c]&nameStart != 0:
+			length := p.expectLen
+			k, err := p.openMetricsSeries(i)
+			if err != nil || p.expected || !p.options.StartTimestamps || !p.isCreated() {
+				return k, err
+			}
+			p.expectLen = length // for the next line
+		default:
+			return p.fail(i, "expected a metric name, a brace or #")
+		}
 	}
-	switch c := p.b[i]; {
-	case c == '#':
-		return p.openMetricsMeta(i)
-	case c == '{' || class[c]&nameStart != 0:
-		return p.openMetricsSeries(i)
-	}
-	return p.fail(i, "expected a metric name, a brace or #")
 }
 
 func (p *Parser) openMetricsMeta(i int) (Kind, error) {
@@ -53,9 +61,14 @@ func (p *Parser) openMetricsMeta(i int) (Kind, error) {
 	default:
 		return p.fail(i, "expected # HELP, # TYPE, # UNIT or # EOF")
 	}
+	before := p.name
 	n, err := p.metaName(i + 7)
 	if err != nil {
 		return None, err
+	}
+	if !bytes.Equal(before, p.name) {
+		p.unit = nil
+		p.setIdentity()
 	}
 	eol := p.line(n)
 	if n >= eol || p.b[n] != ' ' {
@@ -81,6 +94,8 @@ func (p *Parser) openMetricsMeta(i int) (Kind, error) {
 		if len(p.text) > 0 && (!ok || len(base) == 0 || base[len(base)-1] != '_') {
 			return p.fail(n, "the unit is not the end of the metric name, after a _")
 		}
+		p.unit = p.text
+		p.setIdentity()
 	}
 	return kind, nil
 }

@@ -7,6 +7,7 @@
 // and spare even the check.
 //
 // What is accepted, and what it means, follows upstream's model/textparse, with these deviations:
+//   - in OpenMetrics, a unit is that of its own family only; upstream adds the last one as a label to what follows, too;
 //   - a NUL byte is accepted inside quotes, helps and comments only; upstream ends the body without a word, or
 //     takes it for part of what stands before it;
 //   - white space before a metric name is skipped, as the format's description says; upstream makes it part of the name;
@@ -94,6 +95,10 @@ type Parser struct {
 	converter converter
 
 	classic classic // of text bodies whose classic histograms are converted
+	created created // of OpenMetrics bodies, if start timestamps are asked for
+
+	unit     []byte // of OpenMetrics, of the family at hand
+	identity uint64 // hash of type and unit, if they are labels
 
 	offsets []int
 	builder labels.ScratchBuilder
@@ -115,6 +120,8 @@ func (p *Parser) Reset(body []byte, f Format) {
 	p.classic.on = p.options.ConvertClassic && f != Protobuf
 	p.classic.collecting, p.classic.waiting, p.classic.emitting, p.classic.family = false, false, false, ""
 	p.msg.head, p.msg.fields, p.msg.sample, p.broken = 0, 0, noParts, nil
+	p.created = created{lo: -1, hi: -1}
+	p.unit, p.identity = nil, 0
 }
 
 // SetSeed sets the seed that Hash and Expect use. Without it each parser has its own.
@@ -153,7 +160,7 @@ func (p *Parser) meetsExpectation(i int) bool {
 	if n <= 0 || e+1 >= len(p.b) || p.b[e] != ' ' || p.b[e+1] <= ' ' || p.b[e+1] == '{' {
 		return false
 	}
-	if maphash.Bytes(p.seed, p.b[i:e]) != p.expectHash {
+	if p.identify(p.b[i:e]) != p.expectHash {
 		return false
 	}
 	p.start, p.end, p.expected = i, e, true
@@ -186,7 +193,16 @@ func (p *Parser) Hash() uint64 {
 	if p.format == Protobuf || p.classic.emitting {
 		return p.msg.current
 	}
-	return maphash.Bytes(p.seed, p.b[p.start:p.end])
+	return p.identify(p.b[p.start:p.end])
+}
+
+// identify returns the hash of a series of a text format.
+func (p *Parser) identify(raw []byte) uint64 {
+	h := maphash.Bytes(p.seed, raw)
+	if p.identity != 0 {
+		h = mix(h, p.identity)
+	}
+	return h
 }
 
 // Value returns the value of the series. Every NaN is the ordinary one.
@@ -233,7 +249,15 @@ func (p *Parser) setType(word []byte) bool {
 		}
 	}
 	p.metricType = t
+	p.setIdentity()
 	return true
+}
+
+// setIdentity notes that the type or unit may have changed.
+func (p *Parser) setIdentity() {
+	if p.options.TypeAndUnit {
+		p.identity = mix(maphash.String(p.seed, string(p.metricType)), maphash.Bytes(p.seed, p.unit)) | 1
+	}
 }
 
 // line returns the end of the line that holds position i: of its newline, or of the body.

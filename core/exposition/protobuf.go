@@ -26,11 +26,14 @@ func (e *MessageError) Error() string {
 	return fmt.Sprintf("metric family %.100q, byte %d: %s", e.Family, e.Offset, e.Message)
 }
 
-// Options says how histograms are read.
+// Options says how bodies are read.
 type Options struct {
 	IgnoreNative   bool // native histograms are read as classic ones, and are not if they have no classic buckets but +Inf
 	KeepClassic    bool // what is read as a native histogram yields its classic series too
 	ConvertClassic bool // classic histograms become native ones with custom buckets
+
+	StartTimestamps bool // _created series of OpenMetrics 1.0 are start timestamps of others, and no series themselves
+	TypeAndUnit     bool // series have labels __type__ and __unit__
 }
 
 // SetOptions sets what holds from the next Reset on.
