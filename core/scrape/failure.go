@@ -72,6 +72,8 @@ func refusalOf(err error) string {
 		return dropDuplicate
 	case errors.Is(err, storage.ErrTooOld), errors.Is(err, storage.ErrTooNew):
 		return dropOutOfBounds
+	case errors.Is(err, storage.ErrLimit):
+		return dropLimit
 	}
 	return ""
 }

@@ -7,6 +7,7 @@ const (
 	dropOutOfOrder  = "out_of_order"
 	dropDuplicate   = "duplicate"     // the same series twice, or with another value at the same time
 	dropOutOfBounds = "out_of_bounds" // too old, or too far in the future
+	dropLimit       = "limit"         // a new series, and a limit of the storage is reached
 )
 
 type metrics struct {
@@ -60,7 +61,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, r := range failures {
 		m.failures.WithLabelValues(r)
 	}
-	for _, r := range []string{dropOutOfOrder, dropDuplicate, dropOutOfBounds} {
+	for _, r := range []string{dropOutOfOrder, dropDuplicate, dropOutOfBounds, dropLimit} {
 		m.dropped.WithLabelValues(r)
 	}
 	if reg != nil {

@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"errors"
 	"math"
 	"strconv"
 
@@ -109,7 +110,11 @@ func (p *page) resolveNatives(w *walk) error {
 		}
 		n.lo = len(w.cells)
 		var err error
-		if w.slots, w.cells, err = n.cells(f, w.slots, w.cells); err != nil {
+		if w.slots, w.cells, err = n.cells(f, w.slots, w.cells); errors.Is(err, storage.ErrLimit) { // on its buckets
+			n.hi = n.lo
+			p.env.metrics.drop(dropLimit, 1)
+			continue
+		} else if err != nil {
 			return failf(failStorage, "%w", err)
 		}
 		n.hi = len(w.cells)

@@ -10,19 +10,47 @@ import (
 	"github.com/hearth-project/hearth/core/storage"
 )
 
-// resolve gives each series that is in the row of w a slot. It is the last step of a scrape that can fail it.
+// resolve gives each series that is in the row of w a slot. It is the last step of a scrape that can fail it. New series
+// that a limit refuses are left out: to the next scrape they are new again.
 func (p *page) resolve(w *walk) error {
+	next, values, natives := w.next[:0], w.values[:0], w.natives[:0]
+	plains, histograms, refused := 0, 0, 0 // up to here
 	for _, ln := range w.next {
-		if !ln.inRow() || p.series[ln.series()].slot != noSlot {
-			continue
+		taken := true
+		if ln.inRow() && p.series[ln.series()].slot == noSlot {
+			ls := w.known(ln.series())
+			slot, err := p.group.Slot(ls)
+			taken = !errors.Is(err, storage.ErrLimit)
+			switch {
+			case !taken:
+				refused++
+			case err != nil:
+				return failf(failStorage, "the series %.200s cannot be stored: %w", ls, err)
+			default:
+				p.given++
+				p.series[ln.series()].slot = slot
+			}
 		}
-		ls := w.known(ln.series())
-		slot, err := p.group.Slot(ls)
-		if err != nil {
-			return failf(failStorage, "the series %.200s cannot be stored: %w", ls, err)
+		switch ln.kind() {
+		case plain:
+			if taken {
+				values = append(values, w.values[plains])
+			}
+			plains++
+		case native:
+			if taken {
+				natives = append(natives, w.natives[histograms])
+			}
+			histograms++
 		}
-		p.given++
-		p.series[ln.series()].slot = slot
+		if taken {
+			next = append(next, ln)
+		}
+	}
+	if refused > 0 {
+		w.next, w.values, w.natives = next, values, natives
+		w.added = max(0, w.added-refused)
+		p.env.metrics.drop(dropLimit, refused)
 	}
 	return p.resolveNatives(w)
 }
