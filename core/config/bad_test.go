@@ -45,7 +45,7 @@ func TestProblems(t *testing.T) {
 		{"a timeout over the interval", job("scrape_interval = \"5s\"\nscrape_timeout = \"10s\""), []string{`4:18: scrape_configs[0].scrape_timeout: 10s is longer than the scrape_interval of 5s`}},
 		{"a scheme that is none", job("scheme = \"ftp\""), []string{`3:10: scrape_configs[0].scheme: want one of http, https, got "ftp"`}},
 		{"a negative limit", job("sample_limit = -1"), []string{`3:16: scrape_configs[0].sample_limit: must not be negative, got -1`}},
-		{"a protocol that is none", job("scrape_protocols = [\"Text\"]"), []string{`3:21: scrape_configs[0].scrape_protocols[0]: want one of OpenMetricsText0.0.1, OpenMetricsText1.0.0, PrometheusProto, PrometheusText0.0.4, PrometheusText1.0.0, got "Text"`}},
+		{"a protocol that is none", job("scrape_protocols = [\"Text\"]"), []string{`3:21: scrape_configs[0].scrape_protocols[0]: want one of OpenMetricsText0.0.1, OpenMetricsText1.0.0, OpenMetricsText2.0.0, PrometheusProto, PrometheusText0.0.4, PrometheusText1.0.0, got "Text"`}},
 		{"a protocol twice", job("scrape_protocols = [\"PrometheusText0.0.4\", \"PrometheusText0.0.4\"]"), []string{`3:44: scrape_configs[0].scrape_protocols[1]: PrometheusText0.0.4 stands there twice`}},
 		{"a target that is a URL", job("static_configs = [{ targets = [\"http://a/m\"] }]"), []string{`3:32: scrape_configs[0].static_configs[0].targets[0]: want host:port, got "http://a/m"; the path belongs into metrics_path`}},
 		{"a discovery file of another kind", job("file_sd_configs = [{ files = [\"/a.txt\"] }]"), []string{`3:31: scrape_configs[0].file_sd_configs[0].files[0]: want a path that ends in .json, .yml or .yaml, with * in its last part only, got "/a.txt"`}},

@@ -48,6 +48,7 @@ func (c *checker) check() {
 	c.jobs()
 	c.functions()
 	c.alerting()
+	c.cfg.protobufFirst()
 }
 
 // functions checks the plugins of functions.
@@ -144,26 +145,6 @@ func (c *checker) query(q *Query) {
 	}
 }
 
-// queryFeatures is what of the query language is off unless asked for. core/promql has the same list.
-var queryFeatures = []string{
-	"promql-binop-fill-modifiers", "promql-delayed-name-removal", "promql-duration-expr", "promql-experimental-functions",
-	"promql-extended-range-selectors", "use-start-timestamps",
-}
-
-// EnableFeatures adds names of a comma-separated list to query.enable_features, as --enable-feature of Prometheus does.
-// As there, a name that is not known is a warning.
-func (c *Config) EnableFeatures(list string) {
-	for name := range strings.SplitSeq(list, ",") {
-		switch {
-		case name == "":
-		case slices.Contains(queryFeatures, name):
-			c.Query.EnableFeatures = append(c.Query.EnableFeatures, name)
-		default:
-			c.Warnings = append(c.Warnings, fmt.Sprintf("--enable-feature %s: hearth has no feature of this name to switch on", name))
-		}
-	}
-}
-
 // oneWildcard is what upstream allows of a path with wildcards: stars in the last element.
 var oneWildcard = regexp.MustCompile(`^[^*]*(\*[^/]*)?$`)
 
@@ -200,7 +181,10 @@ func (c *checker) global(g *Global) {
 			c.problem(c.at(placeKey{&g.ExternalLabels, name}, &g.ExternalLabels), "global.external_labels: %q cannot be the name of a label", name)
 		}
 	}
-	c.cfg.protocolsSet = len(g.ScrapeProtocols) > 0
+	for i := range g.EnableFeatures {
+		c.oneOf(&g.EnableFeatures[i], fmt.Sprintf("global.enable_features[%d]", i), scrapeFeatures...)
+	}
+	c.cfg.protocolsSet, c.cfg.extraSet = len(g.ScrapeProtocols) > 0, c.set(&g.ExtraScrapeMetrics)
 	g.ScrapeProtocols = c.protocols(&g.ScrapeProtocols, "global.scrape_protocols", DefaultScrapeProtocols())
 	c.limits("global", &g.SampleLimit, &g.LabelLimit, &g.LabelNameLengthLimit, &g.LabelValueLengthLimit, &g.TargetLimit, &g.KeepDroppedTargets)
 }

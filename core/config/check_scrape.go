@@ -34,9 +34,10 @@ func (c *checker) job(s *Scrape, path string) {
 	if f := s.NativeHistogramMinBucketFactor; !(f >= 0) {
 		c.problem(c.at(&s.NativeHistogramMinBucketFactor), "%s.native_histogram_min_bucket_factor: must not be negative, got %v", path, f)
 	}
-	timeout, ownProtocols := s.ScrapeTimeout, len(s.ScrapeProtocols) > 0
+	timeout := s.ScrapeTimeout
+	s.protocolsSet, s.extraSet = len(s.ScrapeProtocols) > 0, s.ExtraScrapeMetrics != nil
 	s.inherit(g)
-	if *s.ScrapeNativeHistograms && !ownProtocols && !c.cfg.protocolsSet {
+	if *s.ScrapeNativeHistograms && !s.protocolsSet && !c.cfg.protocolsSet {
 		s.ScrapeProtocols = ProtobufFirst()
 	}
 	if timeout > s.ScrapeInterval {
@@ -61,7 +62,7 @@ func (c *checker) job(s *Scrape, path string) {
 }
 
 // scrapeProtocols are upstream's names of exposition formats.
-var scrapeProtocols = []string{"OpenMetricsText0.0.1", "OpenMetricsText1.0.0", "PrometheusProto", "PrometheusText0.0.4", "PrometheusText1.0.0"}
+var scrapeProtocols = []string{"OpenMetricsText0.0.1", "OpenMetricsText1.0.0", "OpenMetricsText2.0.0", "PrometheusProto", "PrometheusText0.0.4", "PrometheusText1.0.0"}
 
 // protocols checks a list of formats and returns it; def if it is empty.
 func (c *checker) protocols(list *[]string, path string, def []string) []string {

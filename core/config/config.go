@@ -38,6 +38,7 @@ type Config struct {
 	builtIn      bool // made by Default
 	lifecycleSet bool // server.enable_lifecycle stood in a file
 	protocolsSet bool // global.scrape_protocols stood in a file
+	extraSet     bool // global.extra_scrape_metrics did
 }
 
 // Server is the [server] table: the HTTP side.
@@ -121,6 +122,8 @@ type Global struct {
 	AlwaysScrapeClassicHistograms  bool `toml:"always_scrape_classic_histograms"`   // beside native ones
 	ConvertClassicHistogramsToNHCB bool `toml:"convert_classic_histograms_to_nhcb"` // to native ones with custom buckets
 	ExtraScrapeMetrics             bool `toml:"extra_scrape_metrics"`               // scrape_timeout_seconds, scrape_sample_limit, scrape_body_size_bytes
+
+	EnableFeatures []string `toml:"enable_features"` // of scraping, by the names Prometheus's --enable-feature has
 }
 
 // Scrape is one of [[scrape_configs]]: a job.
@@ -162,6 +165,9 @@ type Scrape struct {
 	MetricRelabelConfigs []*Relabel `toml:"metric_relabel_configs"`
 
 	PluginUse // plugin, config, grant: an exporter plugin called where an HTTP GET would be
+
+	protocolsSet bool // scrape_protocols stood in a file
+	extraSet     bool // extra_scrape_metrics did
 }
 
 // HTTPClient is how a job, or a sender, speaks HTTP. It stands inside the table of what uses it.

@@ -67,6 +67,7 @@ func newConfig() *Config {
 			ScrapeTimeout:      10 * second,
 			EvaluationInterval: minute,
 			ResolveTimeout:     5 * minute,
+			EnableFeatures:     []string{},
 		},
 	}
 }

@@ -47,7 +47,7 @@ directory is used if it exists, else a built-in configuration that monitors hear
 	cmd.Flags().StringVar(&o.data, "data", "", "data directory, in place of [storage] path")
 	cmd.Flags().StringVar(&o.listen, "listen", "", "listen address, in place of [server] listen")
 	cmd.Flags().StringVar(&o.level, "log-level", "", "debug, info, warn or error, in place of [log] level")
-	cmd.Flags().StringArrayVar(&o.features, "enable-feature", nil, "parts of the query language to switch on besides [query] enable_features, by the names Prometheus has, comma-separated")
+	cmd.Flags().StringArrayVar(&o.features, "enable-feature", nil, "what to switch on besides enable_features of [query] and [global], by the names Prometheus has, comma-separated")
 	return cmd
 }
 
