@@ -1,13 +1,15 @@
-// Package remote takes samples from other senders: it is the receiving end of Prometheus's remote write, version 1.0
-// (https://prometheus.io/docs/specs/prw/remote_write_spec/). A request is one snappy block with a WriteRequest.
+// Package remote takes samples from other senders: it is the receiving end of Prometheus's remote write, versions 1.0
+// and 2.0 (https://prometheus.io/docs/specs/prw/remote_write_spec/). A request is one snappy block with a WriteRequest
+// or an io.prometheus.write.v2.Request.
 //
 // The message is walked in place. A series is known by the bytes of its labels, so that labels are made once for a
-// series, not once for a sample: see known.go. What hearth does not keep yet (metadata, exemplars, native
-// histograms) is counted and skipped.
+// series, not once for a sample: see known.go. Series with native histograms or start timestamps are written by their
+// labels. What hearth does not keep yet (metadata, exemplars) is counted and skipped.
 package remote
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -34,11 +36,18 @@ const (
 	maxAhead          = 10 * time.Minute // a sample may be so far in the future, as upstream
 	keepBuffer        = 4 << 20          // larger buffers are not kept for the next request
 	maxRatio          = 22               // a snappy block holds at most 64 bytes in 3
+	writtenOut        = 16               // the labels of version 2.0 may take so many times the message
 )
+
+// Storage is what a receiver writes to.
+type Storage interface {
+	storage.RefWriter
+	Append(ctx context.Context, batch []model.Series) error // as storage.Writer
+}
 
 // Options says where samples go. Storage must be set.
 type Options struct {
-	Storage    storage.RefWriter
+	Storage    Storage
 	MaxBytes   int64 // of a request, before and after decompression; 0 means 32 MiB, the most is 1 GiB
 	CacheBytes int64 // for the names of known series; 0 means 64 MiB
 	Logger     *slog.Logger
@@ -83,19 +92,23 @@ func NewReceiver(opts Options) *Receiver {
 type request struct {
 	body    bytes.Buffer // compressed
 	message []byte       // decompressed
+	written []byte       // labels of a message of version 2.0, written out
+	text    []byte       // one of the two: where labels lie
 	samples []model.Sample
 	series  []sent
 	unknown []int           // series without a number, by index
 	sets    []labels.Labels // theirs
 	points  []storage.Point // to be written
 	of      []int32         // and their series, by index
+	natives []model.Series  // with more than numbers
 	gone    []int           // points whose series left the storage
 }
 
 func (q *request) reset() {
 	q.body.Reset()
 	clear(q.sets) // labels must not be held
-	q.samples, q.series, q.sets = q.samples[:0], q.series[:0], q.sets[:0]
+	clear(q.natives)
+	q.samples, q.series, q.sets, q.natives = q.samples[:0], q.series[:0], q.sets[:0], q.natives[:0]
 }
 
 // ServeHTTP answers 204 when every sample is stored. 400 means that some cannot be, ever: the sender must not try
@@ -103,7 +116,7 @@ func (q *request) reset() {
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 	q := r.requests.Get().(*request)
 	code, err := r.serve(hr, w, q)
-	if q.body.Cap()+cap(q.message) <= keepBuffer {
+	if q.body.Cap()+cap(q.message)+cap(q.written) <= keepBuffer {
 		q.reset()
 		r.requests.Put(q)
 	}
@@ -125,17 +138,23 @@ func (r *Receiver) serve(hr *http.Request, w http.ResponseWriter, q *request) (i
 		w.Header().Set("Allow", http.MethodPost)
 		return http.StatusMethodNotAllowed, errors.New("remote write is POST only")
 	}
-	if err := checkHeaders(hr.Header); err != nil {
+	v2, err := checkHeaders(hr.Header)
+	if err != nil {
 		return http.StatusUnsupportedMediaType, err
 	}
 	size, code, err := r.read(hr, w, q)
 	if err != nil {
 		return code, err
 	}
-	if err := r.memory.Acquire(hr.Context(), size); err != nil {
+	charge, limit := size, int64(0)
+	if v2 {
+		limit = min(r.opts.MaxBytes, writtenOut*size+64<<10)
+		charge += limit
+	}
+	if err := r.memory.Acquire(hr.Context(), charge); err != nil {
 		return http.StatusServiceUnavailable, fmt.Errorf("too many requests at the same time: %w", err)
 	}
-	defer r.memory.Release(size)
+	defer r.memory.Release(charge)
 	if cap(q.message) < int(size) {
 		q.message = make([]byte, size)
 	}
@@ -143,29 +162,47 @@ func (r *Receiver) serve(hr *http.Request, w http.ResponseWriter, q *request) (i
 	if err != nil {
 		return http.StatusBadRequest, fmt.Errorf("request body: %w", err)
 	}
-	return r.store(hr.Context(), q)
+	if !v2 {
+		_, code, err = r.store(hr.Context(), q, &walker1{b: q.message})
+		return code, err
+	}
+	walk, err := newWalker2(q.message, q.written, int(limit))
+	if err != nil {
+		return http.StatusBadRequest, fmt.Errorf("request body: %w", err)
+	}
+	done, code, err := r.store(hr.Context(), q, walk)
+	q.written = walk.labels
+	for name, n := range map[string]int{"Samples": done.samples, "Histograms": done.histograms, "Exemplars": 0} {
+		w.Header().Set("X-Prometheus-Remote-Write-"+name+"-Written", strconv.Itoa(n))
+	}
+	return code, err
 }
 
-// checkHeaders tells whether the request is one we read: remote write 1.0 in snappy.
-func checkHeaders(h http.Header) error {
+// checkHeaders tells whether the request is of version 2.0. An error says that it is none we read: remote write in
+// snappy.
+func checkHeaders(h http.Header) (v2 bool, err error) {
 	if enc := h.Get("Content-Encoding"); enc != "" && enc != "snappy" {
-		return fmt.Errorf("Content-Encoding %q is not accepted: send snappy", enc)
+		return false, fmt.Errorf("Content-Encoding %q is not accepted: send snappy", enc)
 	}
 	ct := h.Get("Content-Type")
 	if ct == "" {
-		return nil
+		return false, nil
 	}
 	media, params, _ := strings.Cut(ct, ";")
 	if strings.TrimSpace(media) != "application/x-protobuf" {
-		return fmt.Errorf("Content-Type %q is not accepted: send application/x-protobuf", ct)
+		return false, fmt.Errorf("Content-Type %q is not accepted: send application/x-protobuf", ct)
 	}
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
-		if name == "proto" && value != "prometheus.WriteRequest" {
-			return fmt.Errorf("message %q is not accepted: send prometheus.WriteRequest (remote write 1.0)", value)
+		switch {
+		case name != "proto" || value == "prometheus.WriteRequest":
+		case value == "io.prometheus.write.v2.Request":
+			v2 = true
+		default:
+			return false, fmt.Errorf("message %q is not accepted: send prometheus.WriteRequest (remote write 1.0) or io.prometheus.write.v2.Request (2.0)", value)
 		}
 	}
-	return nil
+	return v2, nil
 }
 
 // read reads the body and returns what it will be when decompressed. Nothing is allocated for that yet.

@@ -1,10 +1,12 @@
 package remote
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/hearth-project/hearth/core/model"
@@ -18,51 +20,60 @@ const maxRounds = 4
 type sent struct {
 	name           rawName
 	ref            storage.Ref
-	rawLo, rawHi   uint32 // where in the message its labels are, or a message with them
+	rawLo, rawHi   uint32 // where in the text its labels are, or a message with them
 	samplesLo, end uint32 // where in the samples of the request its own are
 }
 
-func (q *request) raw(s *sent) []byte { return q.message[s.rawLo:s.rawHi] }
+func (q *request) raw(s *sent) []byte { return q.text[s.rawLo:s.rawHi] }
 
 func (q *request) samplesOf(s *sent) []model.Sample { return q.samples[s.samplesLo:s.end] }
 
-// store writes the message of q and says how to answer.
-func (r *Receiver) store(ctx context.Context, q *request) (int, error) {
-	refused, err := r.collect(q, r.opts.Clock().Add(maxAhead).UnixMilli())
+// written is how much of a request was stored.
+type written struct{ samples, histograms int }
+
+// store writes what w walks over and says how to answer.
+func (r *Receiver) store(ctx context.Context, q *request, w walker) (done written, code int, err error) {
+	refused, err := r.collect(q, w, r.opts.Clock().Add(maxAhead).UnixMilli())
 	if err != nil {
-		return http.StatusBadRequest, fmt.Errorf("request body: %w", err)
+		return done, http.StatusBadRequest, fmt.Errorf("request body: %w", err)
 	}
 	q.unknown = r.known.find(q.series, q.unknown[:0])
 	bad, err := r.makeKnown(ctx, q, q.unknown)
 	if errors.Is(err, errTruncated) || errors.Is(err, errMalformed) {
-		return http.StatusBadRequest, fmt.Errorf("request body: %w", err)
+		return done, http.StatusBadRequest, fmt.Errorf("request body: %w", err)
 	}
 	if refused == nil {
 		refused = bad
 	}
-	stored := 0
 	if err == nil {
-		stored, err = r.write(ctx, q)
+		done.samples, err = r.write(ctx, q)
 	}
-	r.metrics.samples.Add(float64(stored))
 	var part *storage.AppendError
+	if err == nil || errors.As(err, &part) {
+		more, err2 := r.writeNatives(ctx, q)
+		done.samples += more.samples
+		done.histograms += more.histograms
+		if err == nil || !errors.As(err2, &part) && err2 != nil {
+			err = err2
+		}
+	}
+	r.metrics.samples.Add(float64(done.samples + done.histograms))
 	switch {
 	case err == nil && refused == nil:
-		return http.StatusNoContent, nil
+		return done, http.StatusNoContent, nil
 	case err == nil:
-		return http.StatusBadRequest, refused
+		return done, http.StatusBadRequest, refused
 	case errors.As(err, &part), reason(err) != "":
-		return http.StatusBadRequest, err
+		return done, http.StatusBadRequest, err
 	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrNoSpace):
-		return http.StatusServiceUnavailable, err
+		return done, http.StatusServiceUnavailable, err
 	}
-	return http.StatusInternalServerError, err
+	return done, http.StatusInternalServerError, err
 }
 
-// collect walks the message into q.series. Samples that can never be stored are left out and counted; the first
-// reason is refused. An error means that the message is damaged: then nothing may be stored.
-func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
-	w := walker{b: q.message}
+// collect walks the message into q.series and q.natives. Samples that can never be stored are left out and counted; the
+// first reason is refused. An error means that the message is damaged: then nothing may be stored.
+func (r *Receiver) collect(q *request, w walker, latest int64) (refused, err error) {
 	for {
 		s, more, err := w.next(&q.samples)
 		if err != nil {
@@ -71,11 +82,10 @@ func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
 		if !more {
 			break
 		}
-		at := uint32(w.i - len(s.message)) // labels begin there as well
-		one := sent{rawLo: at, rawHi: uint32(w.i), samplesLo: uint32(s.firstSample)}
-		if s.labels != nil {
-			one.name = r.known.name(s.labels)
-			one.rawHi = at + uint32(len(s.labels))
+		q.text = w.text()
+		one := sent{rawLo: uint32(s.lo), rawHi: uint32(s.hi), samplesLo: uint32(s.firstSample)}
+		if s.named {
+			one.name = r.known.name(q.raw(&one))
 		}
 		n := s.firstSample
 		for _, sample := range q.samples[n:] {
@@ -92,20 +102,56 @@ func (r *Receiver) collect(q *request, latest int64) (refused, err error) {
 		}
 		q.samples = q.samples[:n]
 		one.end = uint32(n)
-		if n > s.firstSample {
+		if n > s.firstSample && !s.native() {
 			q.series = append(q.series, one)
 			continue
 		}
-		switch _, err := makeLabels(q.raw(&one)); { // nothing to store, but what is wrong is told
+		ls, err := makeLabels(q.raw(&one))
+		switch { // if there is nothing to store, what is wrong is told all the same
 		case err == nil:
+			if s.native() {
+				q.natives = append(q.natives, model.Series{Labels: ls, Samples: slices.Clone(q.samples[s.firstSample:]), Histograms: s.histograms, Starts: s.starts})
+				q.samples = q.samples[:s.firstSample]
+			}
 		case !errors.Is(err, errLabels):
 			return nil, err
-		case refused == nil:
-			refused = err
+		default:
+			r.metrics.rejected.WithLabelValues("labels").Add(float64(n - s.firstSample + len(s.histograms)))
+			if refused == nil {
+				refused = err
+			}
 		}
 	}
-	r.metrics.count(w.skipped)
+	r.metrics.count(w.skips())
 	return refused, nil
+}
+
+// writeNatives stores series with more than numbers, and counts what it stored.
+func (r *Receiver) writeNatives(ctx context.Context, q *request) (done written, err error) {
+	if len(q.natives) == 0 {
+		return done, nil
+	}
+	for _, s := range q.natives {
+		done.samples += len(s.Samples)
+		done.histograms += len(s.Histograms)
+	}
+	err = r.opts.Storage.Append(ctx, q.natives)
+	var part *storage.AppendError
+	if !errors.As(err, &part) {
+		if err != nil {
+			done = written{}
+		}
+		return done, err
+	}
+	why := reason(err)
+	if why == "" {
+		why = "invalid"
+	}
+	r.metrics.rejected.WithLabelValues(why).Add(float64(part.Rejected))
+	left := done.samples + done.histograms - part.Rejected // which they are is not known if they are of both kinds
+	done.histograms = min(done.histograms, left)
+	done.samples = left - done.histograms
+	return done, part
 }
 
 // makeKnown gives the series with these indices their numbers. A series whose labels cannot be has its samples
@@ -142,7 +188,7 @@ func (r *Receiver) makeKnown(ctx context.Context, q *request, indices []int) (re
 	if errors.As(err, &part) {
 		for k, i := range good {
 			if refs[k] == 0 {
-				r.metrics.rejected.WithLabelValues("labels").Add(float64(q.series[i].end - q.series[i].samplesLo))
+				r.metrics.rejected.WithLabelValues(cmp.Or(reason(err), "labels")).Add(float64(q.series[i].end - q.series[i].samplesLo))
 			}
 		}
 		if refused == nil {
@@ -234,6 +280,8 @@ func reason(err error) string {
 		return "too_old"
 	case errors.Is(err, storage.ErrTooNew):
 		return "too_new"
+	case errors.Is(err, storage.ErrLimit):
+		return "limit"
 	}
 	return ""
 }

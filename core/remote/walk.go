@@ -105,24 +105,42 @@ func skip(b []byte, i, wire int) (next int, err error) {
 }
 
 // skipped counts what is in requests but not kept.
-type skipped struct{ metadata, exemplars, histograms int }
+type skipped struct{ metadata, exemplars int }
 
-// walker steps through the series of a WriteRequest.
-type walker struct {
+// walker steps through the series of a request.
+type walker interface {
+	// next decodes the samples of the next series onto samples. It returns false at the end.
+	next(samples *[]model.Sample) (s rawSeries, more bool, err error)
+
+	// text is the bytes that raw labels lie in, once all series were walked.
+	text() []byte
+
+	skips() skipped
+}
+
+// rawSeries is one series: where its labels are, and its samples.
+type rawSeries struct {
+	lo, hi      int  // where in the text its labels are, in the encoding of version 1, or a message with them
+	named       bool // the text at lo..hi is the labels alone, so that it names the series
+	firstSample int  // index of its first sample in what next was given
+	histograms  []model.Histogram
+	starts      []model.Start // of any of its samples
+}
+
+// native tells whether the series has more than numbers.
+func (s *rawSeries) native() bool { return len(s.histograms)+len(s.starts) > 0 }
+
+// walker1 steps through the series of a WriteRequest, version 1.0.
+type walker1 struct {
 	b []byte
 	i int
 	skipped
 }
 
-// rawSeries is one TimeSeries message: the bytes of its labels, which name the series, and where its samples are.
-type rawSeries struct {
-	message     []byte // the TimeSeries
-	labels      []byte // its labels with their tags, when they stand together at its start, as all senders write them; else nil
-	firstSample int    // index of its first sample in what next was given
-}
+func (w *walker1) text() []byte   { return w.b }
+func (w *walker1) skips() skipped { return w.skipped }
 
-// next decodes the samples of the next series onto samples. It returns false at the end.
-func (w *walker) next(samples *[]model.Sample) (s rawSeries, more bool, err error) {
+func (w *walker1) next(samples *[]model.Sample) (s rawSeries, more bool, err error) {
 	for w.i < len(w.b) {
 		field, wire, i, err := tag(w.b, w.i)
 		if err != nil {
@@ -133,12 +151,13 @@ func (w *walker) next(samples *[]model.Sample) (s rawSeries, more bool, err erro
 			if wire != wireBytes {
 				return s, false, fmt.Errorf("%w: timeseries", errMalformed)
 			}
-			s.message, w.i, err = chunk(w.b, i)
+			var message []byte
+			message, w.i, err = chunk(w.b, i)
 			if err != nil {
 				return s, false, err
 			}
-			s.firstSample = len(*samples)
-			err = w.series(&s, samples)
+			s.lo, s.hi, s.firstSample = w.i-len(message), w.i, len(*samples)
+			err = w.series(&s, message, samples)
 			return s, err == nil, err
 		case 3:
 			w.metadata++
@@ -150,9 +169,8 @@ func (w *walker) next(samples *[]model.Sample) (s rawSeries, more bool, err erro
 	return s, false, nil
 }
 
-func (w *walker) series(s *rawSeries, samples *[]model.Sample) error {
-	b := s.message
-	labelEnd, together := 0, true
+func (w *walker1) series(s *rawSeries, b []byte, samples *[]model.Sample) error {
+	labelEnd, together := 0, true // as all senders write them
 	for i := 0; i < len(b); {
 		field, wire, at, err := tag(b, i)
 		if err != nil {
@@ -177,8 +195,11 @@ func (w *walker) series(s *rawSeries, samples *[]model.Sample) error {
 			w.exemplars++
 			at, err = skip(b, at, wire)
 		case 4:
-			w.histograms++
-			at, err = skip(b, at, wire)
+			if part, at, err = chunk(b, at); err == nil {
+				var h model.Histogram
+				h, _, err = decodeHistogram(part)
+				s.histograms = append(s.histograms, h)
+			}
 		default:
 			at, err = skip(b, at, wire)
 		}
@@ -188,7 +209,7 @@ func (w *walker) series(s *rawSeries, samples *[]model.Sample) error {
 		i = at
 	}
 	if together {
-		s.labels = b[:labelEnd]
+		s.hi, s.named = s.lo+labelEnd, true
 	}
 	return nil
 }

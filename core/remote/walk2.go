@@ -1,0 +1,204 @@
+package remote
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/hearth-project/hearth/core/model"
+)
+
+// Version 2.0 of remote write (https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/): the strings of a request
+// stand in a table, and labels are numbers of its entries. They are written out as version 1.0 has them, so that
+// everything after the walk is the same for both, and a series that changes its sender's version keeps its name.
+
+// walker2 steps through the series of an io.prometheus.write.v2.Request.
+type walker2 struct {
+	b       []byte
+	i       int
+	symbols []symbol
+	labels  []byte // of all series, as in version 1.0
+	limit   int    // of labels
+	refs    []uint32
+	skipped
+}
+
+// symbol is where in the message a string is.
+type symbol struct{ lo, hi uint32 }
+
+// newWalker2 finds the symbols of a request. The labels of all series may take limit bytes.
+func newWalker2(b, labels []byte, limit int) (*walker2, error) {
+	w := &walker2{b: b, labels: labels[:0], limit: limit}
+	for i := 0; i < len(b); {
+		field, wire, at, err := tag(b, i)
+		if err != nil {
+			return nil, err
+		}
+		if field != 4 {
+			if i, err = skip(b, at, wire); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if wire != wireBytes {
+			return nil, fmt.Errorf("%w: symbols", errMalformed)
+		}
+		s, next, err := chunk(b, at)
+		if err != nil {
+			return nil, err
+		}
+		w.symbols = append(w.symbols, symbol{uint32(next - len(s)), uint32(next)})
+		i = next
+	}
+	if len(w.symbols) > 0 && w.symbols[0].lo != w.symbols[0].hi {
+		return nil, fmt.Errorf("%w: the first symbol is not the empty string", errMalformed)
+	}
+	return w, nil
+}
+
+func (w *walker2) text() []byte   { return w.labels }
+func (w *walker2) skips() skipped { return w.skipped }
+
+func (w *walker2) next(samples *[]model.Sample) (s rawSeries, more bool, err error) {
+	for w.i < len(w.b) {
+		field, wire, i, err := tag(w.b, w.i)
+		if err != nil {
+			return s, false, err
+		}
+		if field != 5 {
+			if w.i, err = skip(w.b, i, wire); err != nil {
+				return s, false, err
+			}
+			continue
+		}
+		if wire != wireBytes {
+			return s, false, fmt.Errorf("%w: timeseries", errMalformed)
+		}
+		var message []byte
+		if message, w.i, err = chunk(w.b, i); err != nil {
+			return s, false, err
+		}
+		s.firstSample = len(*samples)
+		err = w.series(&s, message, samples)
+		return s, err == nil, err
+	}
+	return s, false, nil
+}
+
+func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error {
+	w.refs = w.refs[:0]
+	for i := 0; i < len(b); {
+		field, wire, at, err := tag(b, i)
+		if err != nil {
+			return err
+		}
+		if field > 1 && field <= 5 && wire != wireBytes {
+			return fmt.Errorf("%w: field %d of a series", errMalformed, field)
+		}
+		var part []byte
+		switch field {
+		case 1:
+			err = packed(b, at, wire, wireVarint, &at, func(b []byte, at int) (int, error) {
+				v, at, err := uvarint(b, at)
+				w.refs = append(w.refs, uint32(v))
+				return at, err
+			})
+		case 2:
+			if part, at, err = chunk(b, at); err == nil {
+				err = takeSample(s, part, samples)
+			}
+		case 3:
+			if part, at, err = chunk(b, at); err == nil {
+				var h model.Histogram
+				var start int64
+				h, start, err = decodeHistogram(part)
+				s.histograms = append(s.histograms, h)
+				if start != 0 {
+					s.starts = append(s.starts, model.Start{T: h.T, ST: start})
+				}
+			}
+		case 4:
+			w.exemplars++
+			at, err = skip(b, at, wire)
+		case 5:
+			w.metadata++
+			at, err = skip(b, at, wire)
+		default:
+			at, err = skip(b, at, wire)
+		}
+		if err != nil {
+			return err
+		}
+		i = at
+	}
+	s.named = true
+	var err error
+	s.lo, s.hi, err = w.write()
+	return err
+}
+
+// write writes the labels that the refs name, and returns where.
+func (w *walker2) write() (lo, hi int, err error) {
+	if len(w.refs)%2 != 0 {
+		return 0, 0, fmt.Errorf("%w: a series with %d numbers of symbols, names and values", errMalformed, len(w.refs))
+	}
+	lo = len(w.labels)
+	for i := 0; i < len(w.refs); i += 2 {
+		var pair [2][]byte
+		for k := range pair {
+			ref := w.refs[i+k]
+			if int64(ref) >= int64(len(w.symbols)) {
+				return 0, 0, fmt.Errorf("%w: symbol %d of %d", errMalformed, ref, len(w.symbols))
+			}
+			pair[k] = w.b[w.symbols[ref].lo:w.symbols[ref].hi]
+		}
+		name, value := pair[0], pair[1]
+		size := 2 + uvarintLen(len(name)) + len(name) + uvarintLen(len(value)) + len(value)
+		if len(w.labels)+size+6 > w.limit {
+			return 0, 0, fmt.Errorf("the labels of all series take more than %d bytes when written out: send fewer series at once", w.limit)
+		}
+		w.labels = append(w.labels, 1<<3|wireBytes)
+		w.labels = binary.AppendUvarint(w.labels, uint64(size))
+		for field, text := range pair {
+			w.labels = append(w.labels, byte(field+1)<<3|wireBytes)
+			w.labels = append(binary.AppendUvarint(w.labels, uint64(len(text))), text...)
+		}
+	}
+	return lo, len(w.labels), nil
+}
+
+func uvarintLen(n int) int {
+	l := 1
+	for ; n >= 0x80; n >>= 7 {
+		l++
+	}
+	return l
+}
+
+// takeSample decodes a Sample message, which has a start timestamp beside what version 1.0 has.
+func takeSample(s *rawSeries, b []byte, samples *[]model.Sample) error {
+	sample, err := decodeSample(b)
+	if err != nil {
+		return err
+	}
+	*samples = append(*samples, sample)
+	for i := 0; i < len(b); {
+		field, wire, at, err := tag(b, i)
+		if err != nil {
+			return err
+		}
+		if field != 3 {
+			if i, err = skip(b, at, wire); err != nil {
+				return err
+			}
+			continue
+		}
+		var v uint64
+		if i, err = varintField(b, at, field, wire, &v); err != nil {
+			return err
+		}
+		if v != 0 {
+			s.starts = append(s.starts, model.Start{T: sample.T, ST: int64(v)})
+		}
+	}
+	return nil
+}
