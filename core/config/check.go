@@ -42,6 +42,7 @@ func (c *checker) check() {
 	c.log(&c.cfg.Log)
 	c.storage(&c.cfg.Storage)
 	c.query(&c.cfg.Query)
+	c.limitsTable(&c.cfg.Limits)
 	c.notNegative(&c.cfg.Plugins.Memory, "plugins.memory")
 	c.ruleFiles()
 	c.global(&c.cfg.Global)
@@ -117,6 +118,7 @@ func (c *checker) log(l *Log) {
 }
 
 func (c *checker) storage(s *Storage) {
+	c.retention(&s.Retention)
 	if s.Path == "" {
 		c.problem(c.at(&s.Path), "storage.path: must name a directory")
 	}

@@ -29,6 +29,7 @@ func (c *checker) jobs() {
 
 func (c *checker) job(s *Scrape, path string) {
 	c.limits(path, &s.SampleLimit, &s.LabelLimit, &s.LabelNameLengthLimit, &s.LabelValueLengthLimit, &s.TargetLimit, &s.KeepDroppedTargets)
+	c.jobLimits(s, path)
 	g := &c.cfg.Global
 	c.notNegative(&s.NativeHistogramBucketLimit, path+".native_histogram_bucket_limit")
 	if f := s.NativeHistogramMinBucketFactor; !(f >= 0) {

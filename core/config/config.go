@@ -16,6 +16,7 @@ type Config struct {
 	Log     Log     `toml:"log"`
 	Storage Storage `toml:"storage"`
 	Query   Query   `toml:"query"`
+	Limits  Limits  `toml:"limits"`
 	Plugins Plugins `toml:"plugins"`
 	Global  Global  `toml:"global"`
 
@@ -69,12 +70,17 @@ type Storage struct {
 	Retention            Retention `toml:"retention"`                // when the oldest data goes
 	Sync                 string    `toml:"sync"`                     // always, off, or the longest time an acknowledged sample may stay unsynced; default 200ms
 	OutOfOrderTimeWindow Duration  `toml:"out_of_order_time_window"` // how much older than the newest a sample may be; default 0
+	Ballast              Size      `toml:"ballast"`                  // of a file that is given back when the disk is full, at most a fiftieth of the disk; default 64MiB
+	MinFree              Size      `toml:"min_free"`                 // of the disk, at most a twentieth of it: below, jobs stop being stored, by priority; default 64MiB
 }
 
 // Retention is when the oldest data is dropped; the first limit reached counts.
 type Retention struct {
 	Time Duration `toml:"time"` // default 15d
 	Size Size     `toml:"size"` // of the data directory; 0 is no limit, the default
+
+	Percentage float64            `toml:"percentage"` // as size, but a share of the disk; 0 is no limit, the default
+	Series     []*SeriesRetention `toml:"series"`     // shorter times of some
 }
 
 // Query is the [query] table: limits of the PromQL engine.
@@ -148,6 +154,10 @@ type Scrape struct {
 	LabelValueLengthLimit int  `toml:"label_value_length_limit"`
 	TargetLimit           int  `toml:"target_limit"`
 	KeepDroppedTargets    int  `toml:"keep_dropped_targets"`
+
+	MaxSeries   int    `toml:"max_series"`   // in memory, of the job; default limits.max_series_per_job
+	SeriesLimit int    `toml:"series_limit"` // in memory, of each target; default limits.max_series_per_target
+	Priority    string `toml:"priority"`     // low, normal or high: who is stored longest when the disk fills up; default normal
 
 	ScrapeNativeHistograms         *bool   `toml:"scrape_native_histograms"` // these four: default global, never nil after Load
 	AlwaysScrapeClassicHistograms  *bool   `toml:"always_scrape_classic_histograms"`

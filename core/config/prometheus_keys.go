@@ -31,7 +31,7 @@ var prometheusKeys = map[string]rule{
 			"retention": {in: map[string]rule{
 				"time":       {as: []string{"storage", "retention", "time"}},
 				"size":       {as: []string{"storage", "retention", "size"}},
-				"percentage": {lost: "retention by share of the disk is not possible; set storage.tsdb.retention.size"},
+				"percentage": {as: []string{"storage", "retention", "percentage"}},
 			}},
 			"stale_series_compaction_threshold": {lost: "hearth writes blocks of stale series as of others"},
 			"chunk_encoding":                    {lost: "hearth chooses the encoding by what is smallest"},

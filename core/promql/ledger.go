@@ -13,10 +13,12 @@ var ErrNoMemory = errors.New("queries have no memory left")
 // ledger is the memory that all queries share. A part of it is for rules only. When there is no more, the largest query
 // that is not a rule's has to go, whoever asks.
 type ledger struct {
-	limit   int64 // bytes
-	reserve int64 // bytes of it that only rules get
-	mu      struct {
+	mu struct {
 		sync.Mutex
+		limit    int64 // bytes
+		reserve  int64 // bytes of it that only rules get
+		most     int64 // the largest that limit was
+		rulesGet int64 // reserve at that
 		accounts map[*account]bool
 		used     int64
 		rules    int64 // of used
@@ -26,10 +28,37 @@ type ledger struct {
 }
 
 func newLedger(limit, reserve int64) *ledger {
-	l := &ledger{limit: limit, reserve: reserve}
+	l := &ledger{}
+	l.mu.limit, l.mu.most, l.mu.reserve, l.mu.rulesGet = limit, limit, reserve, reserve
 	l.mu.accounts = map[*account]bool{}
 	l.mu.freed = make(chan struct{})
 	return l
+}
+
+// set makes the limit another one; what is reserved for rules changes alike. If more is held already, the largest query
+// that is not a rule's is ended. It returns how many bytes are held.
+func (l *ledger) set(limit int64) (used int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.mu.limit, l.mu.most = limit, max(limit, l.mu.most)
+	l.mu.reserve = int64(float64(l.mu.rulesGet) * min(1, float64(limit)/float64(l.mu.most)))
+	if l.mu.used <= limit {
+		return l.mu.used
+	}
+	var largest *account
+	for a := range l.mu.accounts {
+		if a.stopped && a.held > 0 {
+			return l.mu.used // it is on its way out
+		}
+		if !a.rule && a.held > 0 && (largest == nil || a.held > largest.held) {
+			largest = a
+		}
+	}
+	if largest != nil {
+		largest.stopped = true
+		largest.stop(l.refusal(largest, l.mu.used-limit, 0))
+	}
+	return l.mu.used
 }
 
 // now returns how many bytes are held, and how often a query was refused or ended.
@@ -103,9 +132,9 @@ func (a *account) try(need, wish int64) (got int64, wait <-chan struct{}, err er
 	l := a.of
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	free := l.limit - l.mu.used
+	free := l.mu.limit - l.mu.used
 	if !a.rule {
-		free -= max(0, l.reserve-l.mu.rules)
+		free -= max(0, l.mu.reserve-l.mu.rules)
 	}
 	for _, n := range []int64{wish, need} {
 		if n <= free {
@@ -147,13 +176,17 @@ func (b *account) size(asks *account, need int64) int64 {
 // refusal is what the query of a is told.
 func (l *ledger) refusal(a *account, need, free int64) error {
 	l.mu.refusals++
+	by := "[query] max_memory"
+	if l.mu.limit < l.mu.most {
+		by += ", of which [limits] memory leaves no more"
+	}
 	which := "this one, the largest,"
 	if a.rule {
 		which = "this one, of a rule,"
 	}
-	return fmt.Errorf("%w: all together may hold %s ([query] max_memory), %s of it for rules, and %s more than is left were needed; "+
+	return fmt.Errorf("%w: all together may hold %s (%s), %s of it for rules, and %s more than is left were needed; "+
 		"%s held %s: ask for less at a time, or raise the limit",
-		ErrNoMemory, bytesText(l.limit), bytesText(l.reserve), bytesText(need-max(free, 0)), which, bytesText(a.held))
+		ErrNoMemory, bytesText(l.mu.limit), by, bytesText(l.mu.reserve), bytesText(need-max(free, 0)), which, bytesText(a.held))
 }
 
 // bytesText returns a size for people.

@@ -41,6 +41,31 @@ func TestTheOneThatAsksMayBeTheLargest(t *testing.T) {
 	}
 }
 
+func TestTheLimitMayShrink(t *testing.T) {
+	l := newLedger(100, 20)
+	var told error
+	large, small := l.open(false, func(err error) { told = err }), l.open(false, func(error) { t.Error("the small one is stopped") })
+	rule := l.open(true, func(error) { t.Error("the rule is stopped") })
+	large.Take(t.Context(), 40, 40)
+	small.Take(t.Context(), 10, 10)
+	rule.Take(t.Context(), 20, 20)
+	if used := l.set(70); used != 70 || told != nil {
+		t.Errorf("%d are held, and one is told %v", used, told)
+	}
+	for range 3 {
+		if used := l.set(50); used != 70 || !errors.Is(told, ErrNoMemory) || !strings.Contains(told.Error(), "50 bytes ([query] max_memory, of which [limits] memory leaves no more)") {
+			t.Errorf("%d are held, and the largest is told %v", used, told)
+		}
+	}
+	large.close()
+	if used := l.set(50); used != 30 || l.mu.reserve != 10 {
+		t.Errorf("%d are held, %d are for rules", used, l.mu.reserve)
+	}
+	if l.set(100); l.mu.reserve != 20 {
+		t.Errorf("%d are for rules again", l.mu.reserve)
+	}
+}
+
 func TestRulesHaveTheirShare(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLedger(100, 20)

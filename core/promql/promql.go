@@ -100,6 +100,10 @@ func New(o Options) *Engine {
 	return e
 }
 
+// SetMemory changes what all queries together may hold, in bytes, and returns what they hold now. If that is more, the
+// largest query is ended, one at a call.
+func (e *Engine) SetMemory(bytes int64) (held int64) { return e.ledger.set(bytes) }
+
 // Close gives up the file of running queries. There must be none any more, nor any later.
 func (e *Engine) Close() error { return e.running.close() }
 

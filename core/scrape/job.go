@@ -23,6 +23,7 @@ type job struct {
 // method is how the targets of a job are read.
 type method struct {
 	metricRelabel []*relabel.Config
+	features      features
 	source        source
 	using         sync.WaitGroup // loops that scrape with it
 }
@@ -35,11 +36,11 @@ func (m *Manager) newJob(ctx context.Context, cfg *config.Scrape, old *job) (*jo
 	if j.relabel, err = config.BuildRelabels(cfg.RelabelConfigs); err != nil {
 		return nil, fmt.Errorf("relabel_configs: %w", err)
 	}
-	if old != nil && sameMethod(old.cfg, cfg) {
+	if old != nil && old.features == m.features && sameMethod(old.cfg, cfg) {
 		j.method = old.method
 		return j, nil
 	}
-	j.method = &method{}
+	j.method = &method{features: m.features}
 	if j.metricRelabel, err = config.BuildRelabels(cfg.MetricRelabelConfigs); err != nil {
 		return nil, fmt.Errorf("metric_relabel_configs: %w", err)
 	}
@@ -51,7 +52,7 @@ func (m *Manager) newJob(ctx context.Context, cfg *config.Scrape, old *job) (*jo
 
 func (m *Manager) newSource(ctx context.Context, cfg *config.Scrape) (source, error) {
 	if cfg.Plugin == "" {
-		return newHTTPSource(cfg, m.opts.UserAgent)
+		return newHTTPSource(cfg, m.features, m.opts.UserAgent)
 	}
 	if m.opts.Collectors == nil {
 		return nil, fmt.Errorf("plugin %s: there are no plugins here", cfg.Plugin)
@@ -68,6 +69,7 @@ func sameMethod(a, b *config.Scrape) bool {
 	strip := func(s config.Scrape) config.Scrape {
 		s.StaticConfigs, s.FileSDConfigs, s.RelabelConfigs = nil, nil, nil
 		s.TargetLimit, s.KeepDroppedTargets = 0, 0
+		s.MaxSeries, s.SeriesLimit, s.Priority = 0, 0, "" // of the storage
 		return s
 	}
 	return reflect.DeepEqual(strip(*a), strip(*b))
@@ -77,6 +79,7 @@ func sameMethod(a, b *config.Scrape) bool {
 func sameJob(a, b *config.Scrape) bool {
 	strip := func(s config.Scrape) config.Scrape {
 		s.StaticConfigs, s.FileSDConfigs = nil, nil
+		s.MaxSeries, s.SeriesLimit, s.Priority = 0, 0, ""
 		return s
 	}
 	return reflect.DeepEqual(strip(*a), strip(*b))
