@@ -105,7 +105,7 @@ func withTimeout(c echo.Context) (ctx context.Context, cancel context.CancelFunc
 
 func queryOptions(c echo.Context) (o promql.QueryOptions, err error) {
 	o.Caller = caller(c)
-	o.Explain = explain(c)
+	o.Explain, o.PerStep = explain(c), c.FormValue("stats") == "all"
 	if v := c.FormValue("lookback_delta"); v != "" {
 		if o.Lookback, err = parseDuration(v); err != nil {
 			return o, bad("error parsing lookback delta duration: %w", err)

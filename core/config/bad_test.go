@@ -27,7 +27,7 @@ func TestProblems(t *testing.T) {
 		{"a table where text belongs", "[log.level]\nx = 1", []string{`1:6: log.level: want text, got a table`}},
 		{"an integer too large", "[query]\nmax_samples = 99999999999999999999", []string{`2:15: decimal number is too large to fit in a 64-bit signed integer`}},
 		{"a feature of queries that is none, and limits below nothing", "[query]\nenable_features = [\"use-start-timestamps\", \"agent\"]\nmax_nesting = 0\nthreads = -1",
-			[]string{`2:44: query.enable_features[1]: want one of promql-binop-fill-modifiers, promql-delayed-name-removal, promql-duration-expr, promql-experimental-functions, promql-extended-range-selectors, use-start-timestamps, got "agent"`, `3:15: query.max_nesting: must be more than 0, got 0`, `4:11: query.threads: must not be negative, got -1`}},
+			[]string{`2:44: query.enable_features[1]: want one of promql-binop-fill-modifiers, promql-delayed-name-removal, promql-duration-expr, promql-experimental-functions, promql-extended-range-selectors, promql-per-step-stats, use-start-timestamps, got "agent"`, `3:15: query.max_nesting: must be more than 0, got 0`, `4:11: query.threads: must not be negative, got -1`}},
 		{"all problems at once", "[log]\nlevel = \"loud\"\n[query]\ntimeout = \"0s\"\nmax_samples = -1",
 			[]string{`2:9: log.level: want one of debug, info, warn, error, got "loud"`, `4:11: query.timeout: must be more than 0, got 0s`, `5:15: query.max_samples: must be more than 0, got -1`}},
 		{"an open address", "[server]\nlisten = \"0.0.0.0:9090\"", []string{`2:10: server.listen: "0.0.0.0:9090" is open to others than this machine, and nobody is asked who they are; set server.insecure_listen = true if that is wanted`}},

@@ -9,7 +9,7 @@ import (
 // queryFeatures is what of the query language is off unless asked for. core/promql has the same list.
 var queryFeatures = []string{
 	"promql-binop-fill-modifiers", "promql-delayed-name-removal", "promql-duration-expr", "promql-experimental-functions",
-	"promql-extended-range-selectors", "use-start-timestamps",
+	"promql-extended-range-selectors", "promql-per-step-stats", "use-start-timestamps",
 }
 
 // The features of scraping: what of it is off unless asked for.

@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	upstream "github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/util/stats"
 
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql/exec"
@@ -136,7 +137,7 @@ type both struct {
 
 func newBoth(t testing.TB, delayed bool) both {
 	theirs := upstream.NewEngine(upstream.EngineOpts{
-		MaxSamples: 50_000_000, Timeout: time.Minute, EnableAtModifier: true, EnableNegativeOffset: true,
+		MaxSamples: 50_000_000, Timeout: time.Minute, EnablePerStepStats: true, EnableAtModifier: true, EnableNegativeOffset: true,
 		EnableDelayedNameRemoval: delayed, NoStepSubqueryIntervalFn: func(int64) int64 { return 60_000 }, Parser: parser.NewParser(syntax),
 	})
 	t.Cleanup(func() { theirs.Close() })
@@ -154,7 +155,7 @@ type outcome struct {
 	kind            string
 	lines           []string // of series: labels and samples with their bits
 	warnings, infos []string
-	samples         int
+	samples         []int64 // looked at and read, then by step
 	err             string
 }
 
@@ -224,14 +225,14 @@ func (b both) runOurs(data memory, c queryCase) (o outcome) {
 		from = b.stored
 	}
 	if c.step == 0 {
-		res, err = b.ours.Instant(context.Background(), from, c.expr, c.start, QueryOptions{Lookback: c.lookback})
+		res, err = b.ours.Instant(context.Background(), from, c.expr, c.start, QueryOptions{Lookback: c.lookback, PerStep: true})
 	} else {
-		res, err = b.ours.Range(context.Background(), from, c.expr, c.start, c.end, c.step, QueryOptions{Lookback: c.lookback})
+		res, err = b.ours.Range(context.Background(), from, c.expr, c.start, c.end, c.step, QueryOptions{Lookback: c.lookback, PerStep: true})
 	}
 	if err != nil {
 		return outcome{err: err.Error()}
 	}
-	o = outcome{kind: string(res.Value.Type()), warnings: res.Warnings, samples: int(res.Stats.Samples.TotalQueryableSamples)}
+	o = outcome{kind: string(res.Value.Type()), warnings: res.Warnings, samples: ourSamples(res.Stats)}
 	for _, info := range res.Infos {
 		o.infos = append(o.infos, sameWords(info))
 	}
@@ -258,7 +259,7 @@ func (b both) runOurs(data memory, c queryCase) (o outcome) {
 }
 
 func (b both) runTheirs(data memory, c queryCase) (o outcome) {
-	opts := upstream.NewPrometheusQueryOpts(false, c.lookback)
+	opts := upstream.NewPrometheusQueryOpts(true, c.lookback)
 	var q upstream.Query
 	var err error
 	if c.step == 0 {
@@ -274,7 +275,10 @@ func (b both) runTheirs(data memory, c queryCase) (o outcome) {
 	if res.Err != nil {
 		return outcome{err: res.Err.Error()}
 	}
-	o = outcome{kind: string(res.Value.Type()), samples: int(q.Stats().Samples.TotalSamples)}
+	o = outcome{kind: string(res.Value.Type()), samples: theirSamples(q.Stats().Samples)}
+	if c.end.Before(c.start) { // upstream has a step then that is not evaluated
+		o.samples = o.samples[:2]
+	}
 	o.warnings, o.infos = res.Warnings.AsStrings(c.expr, 0, 0)
 	for i := range o.infos {
 		o.infos[i] = sameWords(o.infos[i])
@@ -301,6 +305,22 @@ func (b both) runTheirs(data memory, c queryCase) (o outcome) {
 		}
 	}
 	return o
+}
+
+func ourSamples(s *Stats) (out []int64) {
+	out = append(out, s.Samples.TotalQueryableSamples, s.Samples.SamplesRead)
+	for i, step := range s.Samples.TotalQueryableSamplesPerStep {
+		out = append(out, step.T, step.N, s.Samples.SamplesReadPerStep[i].N)
+	}
+	return out
+}
+
+func theirSamples(s *stats.QuerySamples) (out []int64) {
+	out = append(out, s.TotalSamples, s.SamplesRead)
+	for i, n := range s.TotalSamplesPerStep {
+		out = append(out, s.StartTimestamp+int64(i)*s.Interval, n, s.SamplesReadPerStep[i])
+	}
+	return out
 }
 
 func (o *outcome) add(ls labels.Labels, t int64, v float64, h *histogram.FloatHistogram) {

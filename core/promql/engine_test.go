@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -106,6 +107,9 @@ func TestStatsHaveTheShapeOfTheAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if res.Stats.Samples.SamplesReadPerStep != nil {
+		t.Error("there are numbers of steps nobody asked for")
+	}
 	var got map[string]map[string]float64
 	text, _ := json.Marshal(res.Stats)
 	if err := json.Unmarshal(text, &got); err != nil {
@@ -119,8 +123,26 @@ func TestStatsHaveTheShapeOfTheAPI(t *testing.T) {
 	if n := got["samples"]["totalQueryableSamples"]; n != 8 {
 		t.Errorf("%v samples, want 4 of each series: %s", n, text)
 	}
+	if n := got["samples"]["samplesRead"]; n != 8 {
+		t.Errorf("%v samples read, want 8: %s", n, text)
+	}
 	if got["samples"]["peakSamples"] == 0 {
 		t.Errorf("no peak: %s", text)
+	}
+}
+
+func TestStatsByStep(t *testing.T) {
+	res, err := New(Options{}).Range(t.Context(), steadyData(1), "rate(up[1m])", now, now.Add(15*time.Second), 15*time.Second, QueryOptions{PerStep: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := json.Marshal(res.Stats.Samples.SamplesReadPerStep)
+	if want := fmt.Sprintf("[[%d,4],[%d,1]]", now.Unix(), now.Unix()+15); string(got) != want {
+		t.Errorf("read %s, want %s", got, want)
+	}
+	got, _ = json.Marshal(res.Stats.Samples.TotalQueryableSamplesPerStep)
+	if want := fmt.Sprintf("[[%d,4],[%d,4]]", now.Unix(), now.Unix()+15); string(got) != want {
+		t.Errorf("looked at %s, want %s", got, want)
 	}
 }
 

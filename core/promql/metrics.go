@@ -1,9 +1,12 @@
 package promql
 
 import (
+	"encoding/json"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/hearth-project/hearth/core/promql/exec"
+	"github.com/hearth-project/hearth/core/promql/plan"
 )
 
 // metrics is what the engine tells about itself.
@@ -68,8 +71,29 @@ type Stats struct {
 		ExecTotalTime        float64 `json:"execTotalTime"`
 	} `json:"timings"`
 	Samples struct {
-		TotalQueryableSamples int64 `json:"totalQueryableSamples"` // looked at, counted for each step that does
-		PeakSamples           int   `json:"peakSamples"`           // held at a time, 16 bytes each
+		TotalQueryableSamplesPerStep []StepCount `json:"totalQueryableSamplesPerStep,omitempty"` // if QueryOptions.PerStep
+		TotalQueryableSamples        int64       `json:"totalQueryableSamples"`                  // looked at, counted for each step that does
+		SamplesReadPerStep           []StepCount `json:"samplesReadPerStep,omitempty"`           // if QueryOptions.PerStep
+		SamplesRead                  int64       `json:"samplesRead"`                            // of those looked at, what no step before has looked at
+		PeakSamples                  int         `json:"peakSamples"`                            // held at a time, 16 bytes each
 	} `json:"samples"`
 	Explain *exec.Trace `json:"explain,omitempty"` // if QueryOptions.Explain
+}
+
+// StepCount is a number of samples at the time of a step, Unix milliseconds. In JSON it is a pair, the time in seconds.
+type StepCount struct {
+	T, N int64
+}
+
+// MarshalJSON implements json.Marshaler.
+func (c StepCount) MarshalJSON() ([]byte, error) {
+	return json.Marshal([...]any{float64(c.T) / 1000, c.N})
+}
+
+// stepCounts gives the counts at the steps of a grid their times.
+func stepCounts(g plan.Grid, counts []int64) (out []StepCount) {
+	for k, n := range counts {
+		out = append(out, StepCount{g.At(k), n})
+	}
+	return out
 }

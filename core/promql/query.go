@@ -23,6 +23,7 @@ type QueryOptions struct {
 	Lookback time.Duration // 0 is the engine's
 	Caller   Caller        // shown where running queries are
 	Explain  bool          // Stats.Explain tells what each part of the query did
+	PerStep  bool          // Stats.Samples tells what each step looked at
 	Rule     bool          // it is a rule's: others do not take its turn, nor the memory reserved for rules
 }
 
@@ -44,12 +45,13 @@ type request struct {
 	caller     Caller
 	rule       bool
 	explain    bool
+	perStep    bool
 }
 
 // Instant evaluates expr at the time t on what q holds. The value has the type of the expression; a vector is in the
 // order the expression gives it, a matrix in order of labels.
 func (e *Engine) Instant(ctx context.Context, q storage.Queryable, expr string, t time.Time, o QueryOptions) (*Result, error) {
-	return e.query(ctx, q, request{expr: expr, start: t, end: t, instant: true, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain})
+	return e.query(ctx, q, request{expr: expr, start: t, end: t, instant: true, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain, perStep: o.PerStep})
 }
 
 // Range evaluates expr, a vector or scalar, at start, start+step, … up to and including end. step must be at least a
@@ -58,7 +60,7 @@ func (e *Engine) Range(ctx context.Context, q storage.Queryable, expr string, st
 	if step < time.Millisecond {
 		return nil, parseError{fmt.Errorf("the step of a range query is %s: it must be at least 1ms", step)}
 	}
-	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain})
+	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain, perStep: o.PerStep})
 }
 
 func (e *Engine) query(ctx context.Context, q storage.Queryable, r request) (*Result, error) {
@@ -106,7 +108,9 @@ func (e *Engine) evaluate(ctx context.Context, q storage.Queryable, r request) (
 		return nil, out.Annos, stopped(ctx, err)
 	}
 	s := &Stats{}
-	s.Samples.TotalQueryableSamples, s.Samples.PeakSamples = out.Samples, out.Peak
+	s.Samples.TotalQueryableSamples, s.Samples.SamplesRead, s.Samples.PeakSamples = out.Samples, out.Read, out.Peak
+	s.Samples.TotalQueryableSamplesPerStep = stepCounts(out.Steps.Grid, out.Steps.Looked)
+	s.Samples.SamplesReadPerStep = stepCounts(out.Steps.Grid, out.Steps.Read)
 	s.Timings.ExecQueueTime = queued.Seconds()
 	s.Timings.QueryPreparationTime = out.Prepare.Seconds()
 	s.Timings.InnerEvalTime = out.Eval.Seconds()
@@ -151,7 +155,7 @@ func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r
 	o := exec.Options{
 		Lookback: r.lookback, SubqueryStep: e.subqueryStep(), MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
 		StartTimes: e.opts.StartTimestamps, Pool: &e.pool, Helpers: e.helpers,
-		Explain: r.explain, Query: r.expr,
+		Explain: r.explain, Stepwise: r.perStep, Query: r.expr,
 		Account: act.account, Samples: &act.samples, MaxSeries: e.opts.MaxSeries, MaxResultBytes: e.opts.MaxResultBytes, WorthHelp: e.worth,
 	}
 	if o.Lookback <= 0 {

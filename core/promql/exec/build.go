@@ -16,13 +16,24 @@ type builder struct {
 	startTimes             bool   // start_timestamp has a result
 	uniform                bool   // rates of histograms are wanted bucket by bucket, if possible
 	trace                  *Trace // of what is being built; nil if nothing is traced
-	weight                 int64  // how many steps of the query each step here stands for, in the count of samples
+	count                  *tally // of the samples of this grid
 }
 
-// on returns a builder for another grid.
-func (b builder) on(g plan.Grid, weight int64) builder {
-	b.grid, b.weight = g, weight
-	return b
+// on returns a builder for an expression on another grid, whose samples the query's count has weight times, and the way
+// its tally is settled.
+func (b builder) on(g plan.Grid, weight int64, stepwise bool, merge func(outer, of *tally)) (builder, error) {
+	count, err := newTally(b.q, g, weight, stepwise)
+	if err != nil {
+		return b, err
+	}
+	b.count.within = append(b.count.within, inner{count, merge})
+	b.grid, b.count = g, count
+	return b, nil
+}
+
+// once returns a builder for an expression that has the same value at every step.
+func (b builder) once() (builder, error) {
+	return b.on(b.grid.First(), b.count.weight*int64(b.grid.N), false, once)
 }
 
 // nothing is an operator without series.
@@ -55,13 +66,17 @@ func (b builder) untraced(n plan.Node) (operator, error) {
 		if n.Extend == plan.Smoothed && !n.Stamp {
 			return b.smoothed(n), nil
 		}
-		op := newInstantScan(b.q, n, b.grid, b.lookback, b.weight)
+		op := newInstantScan(b.q, n, b.grid, b.lookback, b.count)
 		if n.Stamp {
 			op = &merge{of: op}
 		}
 		return op, nil
 	case *plan.Invariant:
-		of, err := b.on(b.grid.First(), b.weight*int64(b.grid.N)).vector(n.Of)
+		inner, err := b.once()
+		if err != nil {
+			return nil, err
+		}
+		of, err := inner.vector(n.Of)
 		if err != nil || b.grid.N == 1 {
 			return of, err
 		}

@@ -100,14 +100,14 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int, uniform bool) (op
 	if err != nil {
 		return nil, err
 	}
-	rows, err := b.rows(r, 0)
+	rows, err := b.rows(r)
 	if err != nil {
 		return nil, err
 	}
 	ref, width := b.reach(r)
 	scan := &windowScan{
 		rows: rows, ref: ref, eval: b.grid, width: width, f: f, args: args, keep: fn.KeepsName(n.Func),
-		counter: fn.OfCounters(n.Func), pos: r.Pos(), weight: b.weight,
+		counter: fn.OfCounters(n.Func), pos: r.Pos(), count: b.count, derived: r.Sub != nil,
 		nativeFunc: native, argPos: n.Args[0].Pos(), span: r.Width, starts: b.startTimes && fn.UsesStarts(n.Func),
 		checks: n.Func == "double_exponential_smoothing",
 	}
@@ -141,15 +141,24 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int, uniform bool) (op
 	return op, nil
 }
 
-// rows returns where the samples of r come from. What a subquery reads is counted weight times.
-func (b builder) rows(r *plan.Range, weight int64) (rows, error) {
-	if r.Of != nil {
-		ref, width := b.reach(r)
-		first, last := ref.Bounds()
-		return b.q.register(first-width+1, last, r.Of.Matchers), nil
+// rows returns where the samples of r come from, which is the argument of a function.
+func (b builder) rows(r *plan.Range) (rows, error) {
+	if r.Sub != nil {
+		return b.subquery(r, 0, ofWindows(r.Offset, r.Width))
 	}
+	ref, width := b.reach(r)
+	first, last := ref.Bounds()
+	return b.q.register(first-width+1, last, r.Of.Matchers), nil
+}
+
+// subquery returns the result of the subquery r, whose samples the query's count has weight times.
+func (b builder) subquery(r *plan.Range, weight int64, merge func(outer, of *tally)) (rows, error) {
 	g := r.Grid(b.grid, b.subqueryStep)
-	of, err := b.on(g, weight).vectorOf(r.Sub.Expr)
+	inner, err := b.on(g, weight, b.grid.N > 1, merge)
+	if err != nil {
+		return nil, err
+	}
+	of, err := inner.vectorOf(r.Sub.Expr)
 	return &subquery{of: of, grid: g}, err
 }
 

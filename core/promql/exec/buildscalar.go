@@ -29,7 +29,11 @@ func (b builder) scalar(n plan.Node) (scalar, error) {
 	case *plan.Number:
 		return number{n.Val, b.grid.N}, nil
 	case *plan.Invariant:
-		s, err := b.on(b.grid.First(), b.weight*int64(b.grid.N)).scalar(n.Of)
+		inner, err := b.once()
+		if err != nil {
+			return nil, err
+		}
+		s, err := inner.scalar(n.Of)
 		return scalarInvariant{s, b.grid.N}, err
 	case *plan.Negate:
 		s, err := b.scalar(n.Of)

@@ -144,10 +144,11 @@ func (op *calloutOfValues) run(q *query, out sink) error {
 
 // calloutOfSamples is a function of range vectors.
 type calloutOfSamples struct {
-	rows   rows
-	ref    plan.Times
-	eval   plan.Grid
-	weight int64
+	rows    rows
+	ref     plan.Times
+	eval    plan.Grid
+	count   *tally
+	derived bool
 	*calls
 }
 
@@ -156,13 +157,13 @@ func (b builder) samplesFor(c *calls, r *plan.Range) (operator, error) {
 		_, _, err := b.rangeFunc(c.f.Name, r)
 		return nil, err
 	}
-	rows, err := b.rows(r, 0)
+	rows, err := b.rows(r)
 	if err != nil {
 		return nil, err
 	}
 	ref, width := b.reach(r)
 	c.batch.Start, c.batch.Step, c.batch.Width = ref.Base, ref.Step, width
-	return &calloutOfSamples{rows: rows, ref: ref, eval: b.grid, weight: b.weight, calls: c}, nil
+	return &calloutOfSamples{rows: rows, ref: ref, eval: b.grid, count: b.count, derived: r.Sub != nil, calls: c}, nil
 }
 
 func (op *calloutOfSamples) open(q *query) ([]series, error) {
@@ -184,6 +185,8 @@ func (op *calloutOfSamples) run(q *query, out sink) error {
 	}
 	plans := newPlans(q, src, op.ref, op.eval, op.batch.Width, boundsCells)
 	defer plans.close()
+	steps := op.count.counter(op.derived)
+	defer steps.close()
 	buf := scanBuffer{q: q}
 	defer buf.close()
 	for n, r := range src.refs {
@@ -203,7 +206,12 @@ func (op *calloutOfSamples) run(q *query, out sink) error {
 		if w.Samples == 0 {
 			continue
 		}
-		q.samples.Add(w.Samples * op.weight)
+		read := w.Read
+		if op.derived {
+			read = 0
+		}
+		q.count(op.count, counts{w.Samples, read})
+		steps.windows(w, 0, nil)
 		if err := op.room(q, n, 2*len(w.T), out); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ type info struct {
 	of       operator
 	ref      plan.Times // where info series are looked up
 	lookback int64
-	weight   int64
+	count    *tally
 	n        int
 
 	names []*labels.Matcher // of the metrics that are info series
@@ -37,7 +37,7 @@ type info struct {
 }
 
 func newInfo(b builder, n *plan.Info, of operator) operator {
-	op := &info{Info: n, of: of, ref: n.At.Times(b.grid), lookback: b.lookback, weight: b.weight, n: b.grid.N}
+	op := &info{Info: n, of: of, ref: n.At.Times(b.grid), lookback: b.lookback, count: b.count, n: b.grid.N}
 	first, last := op.ref.Bounds()
 	b.q.reach(first-b.lookback+1, last)
 	for _, m := range n.Matchers {
@@ -94,7 +94,7 @@ func (op *info) fetch(q *query) error {
 		if err := q.resolve(sel); err != nil {
 			return err
 		}
-		scan := &instantScan{sel: sel, ref: op.ref, lookback: op.lookback, stamp: true, info: true, weight: op.weight}
+		scan := &instantScan{sel: sel, ref: op.ref, lookback: op.lookback, stamp: true, info: true, count: op.count}
 		if err := scan.run(q, op.more.keep(q, sel.src.series)); err != nil {
 			return err
 		}

@@ -21,11 +21,11 @@ type instantScan struct {
 	start    bool // with stamp: its start timestamp in place of its time
 	stats    bool // histograms are wanted without their buckets
 	info     bool // of info series, which have no histograms
-	weight   int64
+	count    *tally
 }
 
-func newInstantScan(q *query, s *plan.Selector, g plan.Grid, lookback, weight int64) operator {
-	op := &instantScan{ref: s.Times(g), lookback: lookback, stamp: s.Stamp, start: s.Start, stats: s.Stats, weight: weight}
+func newInstantScan(q *query, s *plan.Selector, g plan.Grid, lookback int64, count *tally) operator {
+	op := &instantScan{ref: s.Times(g), lookback: lookback, stamp: s.Stamp, start: s.Start, stats: s.Stats, count: count}
 	at := s.Reference
 	at.Slides = false // upstream selects what the first step needs
 	first, last := at.Times(g).Bounds()
@@ -63,9 +63,9 @@ func (op *instantScan) open(q *query) ([]series, error) {
 
 func (op *instantScan) run(q *query, out sink) error {
 	src := op.sel.src
-	s := scan{n: len(src.refs), steps: op.ref.N, rows: scanRows(src, op.ref, op.lookback), weight: op.weight}
+	s := scan{n: len(src.refs), steps: op.ref.N, rows: scanRows(src, op.ref, op.lookback), count: op.count}
 	s.worker = func() worker {
-		return &instantWorker{instantScan: op, plans: newPlans(q, src, op.ref, plan.Grid{}, op.lookback, boundsCells), buf: scanBuffer{q: q}}
+		return &instantWorker{instantScan: op, plans: newPlans(q, src, op.ref, plan.Grid{}, op.lookback, boundsCells), buf: scanBuffer{q: q}, steps: op.count.counter(false)}
 	}
 	return s.run(q, out)
 }
@@ -74,11 +74,13 @@ type instantWorker struct {
 	*instantScan
 	plans *plans
 	buf   scanBuffer
+	steps stepCounts
 }
 
 func (w *instantWorker) close() {
 	w.plans.close()
 	w.buf.close()
+	w.steps.close()
 }
 
 func (w *instantWorker) column(n int, col []float64) (computed, error) {
@@ -94,7 +96,15 @@ func (w *instantWorker) column(n int, col []float64) (computed, error) {
 	if cols := w.sel.src.groups[r.group]; w.start || hasHistograms(cols, int(r.i)) {
 		return w.native(cols, int(r.i), first, g, v, col)
 	}
-	return computed{samples: int64(w.pick(g.full(), first-g.lo, v, col))}, nil
+	found := int64(w.pick(g.full(), first-g.lo, v, col))
+	if w.steps.to != nil {
+		for k, x := range col {
+			if !storage.IsAbsent(x) {
+				w.steps.step(k, 1)
+			}
+		}
+	}
+	return computed{samples: found, read: found}, nil
 }
 
 // pick fills col from the values v of the rows from first on, and returns how many steps have a value. The windows of w
@@ -173,6 +183,7 @@ func (w *instantWorker) native(cols storage.Columns, i, first int, g *groupPlan,
 	win := g.full()
 	for k := range col {
 		col[k] = storage.Absent
+		size := int64(1)
 		row := w.newest(win, k, first-g.lo, v, hs)
 		if row < 0 {
 			continue
@@ -191,12 +202,14 @@ func (w *instantWorker) native(cols storage.Columns, i, first int, g *groupPlan,
 				c.h = make([]*histogram.FloatHistogram, len(col))
 			}
 			c.h[k] = hs[row]
-			c.samples += int64(histSamples(hs[row])) - 1
+			size = int64(histSamples(hs[row]))
 		default:
 			col[k] = v[row]
 		}
-		c.samples++
+		w.steps.step(k, size)
+		c.samples += size
 	}
+	c.read = c.samples
 	return c, nil
 }
 

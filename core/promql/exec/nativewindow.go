@@ -84,15 +84,17 @@ func (n *nativeWindow) uniform(w *windowWorker, cols storage.HistogramColumns, i
 		col[k] = storage.Absent
 		if a, b := n.all.Lo[k], n.all.Hi[k]; b > a {
 			c.samples += n.sizes[b] - n.sizes[a]
+			c.read += n.sizes[b] - n.sizes[n.all.Fresh(k)]
 		}
 	}
+	w.steps.windows(n.all, 0, n.sizes)
 	return c, nil
 }
 
 // replanned returns w, made if it is nil, as the plan of the windows of g over times.
 func (p *plans) replanned(w *fn.Window, times []int64) *fn.Window {
 	if w == nil {
-		return fn.NewWindow(times, p.ref, p.eval, p.width)
+		return fn.NewWindow(times, p.ref, p.eval, p.width, p.later)
 	}
 	w.Replan(times)
 	return w
@@ -120,6 +122,7 @@ func (n *nativeWindow) compute(w *windowWorker, i int, col []float64) (c compute
 	if err := w.ofFloats(n.alone, in, col); err != nil {
 		return c, err
 	}
+	w.steps.windows(n.all, 0, rows.sizes)
 	n.run = fn.Run{Name: w.src.series[i].name(), Pos: w.argPos, Remarks: n.run.Remarks[:0]}
 	for k := range col {
 		lo, hi := n.all.Lo[k], n.all.Hi[k]
@@ -128,6 +131,7 @@ func (n *nativeWindow) compute(w *windowWorker, i int, col []float64) (c compute
 			continue
 		}
 		c.samples += rows.sizes[hi] - rows.sizes[lo]
+		c.read += rows.sizes[hi] - rows.sizes[n.all.Fresh(k)]
 		hists := int(rows.hists[hi] - rows.hists[lo])
 		if hists == 0 && rows.ST == nil {
 			continue

@@ -19,7 +19,13 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 	if b.grid.N != 1 {
 		return nil, fmt.Errorf("a range vector can't be evaluated at %d steps", b.grid.N)
 	}
-	rows, err := b.rows(r, 1)
+	var rows rows
+	var err error
+	if r.Sub != nil {
+		rows, err = b.subquery(r, b.count.weight, bare)
+	} else {
+		rows, err = b.rows(r)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -55,7 +61,9 @@ func (b builder) rangeVector(r *plan.Range, res *Result) (func() (model.Value, e
 			}
 			if len(points)+len(hists) > 0 {
 				if r.Of != nil {
-					b.q.samples.Add(int64(len(points) + size))
+					n := int64(len(points) + size)
+					b.q.samples.Add(n * b.count.weight)
+					b.count.add(0, counts{n, n})
 				}
 				if err := b.q.checkResult(len(mat)+1, src.series[n].labels, len(points)+size); err != nil {
 					return nil, err

@@ -28,6 +28,7 @@ type Options struct {
 	Account        Account       // what memory is taken from besides; may be nil
 	Samples        *atomic.Int64 // where the samples read are counted as they are; may be nil
 	Explain        bool          // trace the parts of the query
+	Stepwise       bool          // count samples by step, too
 	Query          string        // its text, for the trace
 	Helpers        *Helpers      // likewise; nil evaluates on one goroutine
 	WorthHelp      int           // cells and rows from which on a scan takes helpers; 0 is a standard
@@ -37,12 +38,20 @@ type Options struct {
 type Result struct {
 	Value   model.Value
 	Annos   annotations.Annotations
-	Samples int64  // read, counted for each step that looks at them
+	Samples int64  // looked at, counted for each step that does
+	Read    int64  // of these, what no step before has looked at
+	Steps   Steps  // if Options.Stepwise
 	Peak    int    // most samples held at a time
 	Trace   *Trace // if Options.Explain
 	Prepare time.Duration
 	Eval    time.Duration
 	Sort    time.Duration
+}
+
+// Steps is how many samples were looked at and read by each step of a grid.
+type Steps struct {
+	Grid         plan.Grid
+	Looked, Read []int64
 }
 
 // Run evaluates n at the steps of g on what from holds. instant tells that the query is for one point in time: then a
@@ -54,14 +63,25 @@ func Run(ctx context.Context, n plan.Node, g plan.Grid, instant bool, from stora
 	began := time.Now()
 	value, err := q.run(n, g, instant, from, o, res)
 	res.Eval = time.Since(began) - res.Prepare - res.Sort
-	res.Value, res.Annos, res.Samples, res.Peak = value, q.annos, q.samples.Load(), int(q.peak.Load()+1)/cellsPerSample
+	res.Value, res.Annos, res.Peak = value, q.annos, int(q.peak.Load()+1)/cellsPerSample
 	return res, err
 }
 
 func (q *query) run(n plan.Node, g plan.Grid, instant bool, from storage.Queryable, o Options, res *Result) (_ model.Value, err error) {
 	defer caught(&err)
 	began := time.Now()
-	b := builder{q: q, grid: g, lookback: o.Lookback.Milliseconds(), subqueryStep: o.SubqueryStep.Milliseconds(), weight: 1, startTimes: o.StartTimes}
+	b := builder{q: q, grid: g, lookback: o.Lookback.Milliseconds(), subqueryStep: o.SubqueryStep.Milliseconds(), startTimes: o.StartTimes}
+	if b.count, err = newTally(q, g, 1, o.Stepwise); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			return
+		}
+		sums := b.count.settle()
+		res.Samples, res.Read = sums.looked, sums.read
+		res.Steps = Steps{g, b.count.mu.looked, b.count.mu.read}
+	}()
 	if o.Explain {
 		b.trace = &Trace{}
 		defer func() { res.Trace = b.trace.root(o.Query, g.N) }()

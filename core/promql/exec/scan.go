@@ -16,6 +16,7 @@ type worker interface {
 // computed is what a worker tells of a column besides its values.
 type computed struct {
 	samples int64                       // looked at, counted for each step that does; 0 means that the series is to be left out
+	read    int64                       // of these, samples that no step before has looked at
 	remarks []error                     // to be made if the column is pushed
 	u       *uniform                    // in place of h, if that was asked for
 	h       []*histogram.FloatHistogram // the histograms of the column, nil if it has none
@@ -27,7 +28,7 @@ type scan struct {
 	n, steps int
 	rows     int // of all series together, about; what decides if it is worth help
 	worker   func() worker
-	weight   int64 // of the samples in the query's count
+	count    *tally // of the samples; nil counts nothing
 }
 
 // run computes all series and pushes those that have samples.
@@ -67,7 +68,7 @@ func (s *scan) each(q *query, w worker, from, to int, col []float64, push sink) 
 }
 
 func (s *scan) push(q *query, i int, col []float64, c computed, push sink) error {
-	q.samples.Add(c.samples * s.weight)
+	q.count(s.count, counts{c.samples, c.read})
 	for _, r := range c.remarks {
 		q.annotate(r)
 	}
@@ -75,6 +76,16 @@ func (s *scan) push(q *query, i int, col []float64, c computed, push sink) error
 		defer q.release(c.u.cells())
 	}
 	return push(i, column{v: col, h: c.h, u: c.u})
+}
+
+// count adds to the sums of a tally, if there is one, and to what the query has looked at so far.
+func (q *query) count(t *tally, c counts) {
+	if t == nil {
+		return
+	}
+	q.samples.Add(c.looked * t.weight)
+	t.sums.looked += c.looked
+	t.sums.read += c.read
 }
 
 // scanRows returns about how many rows the series of src have between the reference times of a scan.

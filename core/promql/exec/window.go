@@ -23,7 +23,8 @@ type windowScan struct {
 	keep    bool                   // the result keeps its name
 	counter bool                   // the function expects a counter
 	pos     posrange.PositionRange // of the range vector
-	weight  int64
+	count   *tally
+	derived bool                  // the samples are a subquery's, which has read
 	valid   func(x float64) error // remarks on a value of the first argument; nil accepts all
 
 	nativeFunc fn.NativeFunc          // the function where there are native histograms or start timestamps
@@ -60,11 +61,11 @@ func (op *windowScan) run(q *query, out sink) error {
 		return err
 	}
 	suspect := op.valid != nil && slices.ContainsFunc(args[0], func(x float64) bool { return op.valid(x) != nil })
-	s := scan{n: len(src.refs), steps: op.eval.N, rows: scanRows(src, op.ref, op.width), weight: op.weight}
+	s := scan{n: len(src.refs), steps: op.eval.N, rows: scanRows(src, op.ref, op.width), count: op.count}
 	s.worker = func() worker {
 		return &windowWorker{
 			windowScan: op, q: q, src: src, args: args, suspect: suspect,
-			plans: newPlans(q, src, op.ref, op.eval, op.width, rateCells), buf: scanBuffer{q: q},
+			plans: newPlans(q, src, op.ref, op.eval, op.width, rateCells), buf: scanBuffer{q: q}, steps: op.count.counter(op.derived),
 		}
 	}
 	return s.run(q, func(n int, col column) error {
@@ -83,6 +84,7 @@ type windowWorker struct {
 	suspect bool // an argument is remarked on where it is used
 	plans   *plans
 	buf     scanBuffer
+	steps   stepCounts
 	resets  []int32
 	nat     *nativeWindow // if there are series for which it is needed
 }
@@ -90,25 +92,36 @@ type windowWorker struct {
 func (w *windowWorker) close() {
 	w.plans.close()
 	w.buf.close()
+	w.steps.close()
 }
 
-func (w *windowWorker) column(n int, col []float64) (computed, error) {
+func (w *windowWorker) column(n int, col []float64) (c computed, err error) {
 	r := w.src.refs[n]
 	g, err := w.plans.of(r.group, n)
 	if err != nil {
-		return computed{}, err
-	}
-	if c, done, err := w.native(g, n, col); done {
 		return c, err
 	}
-	if size := w.stretch(g.hi - g.lo); size < len(col) {
-		return w.byStretches(g, r, size, col)
+	if c, done, err := w.native(g, n, col); done {
+		return w.unread(c), err
 	}
-	return w.windows(g, r, w.args, col)
+	if size := w.stretch(g.hi - g.lo); size < len(col) {
+		c, err = w.byStretches(g, r, size, col)
+	} else {
+		c, err = w.windows(g, r, 0, w.args, col)
+	}
+	return w.unread(c), err
 }
 
-// windows computes the steps of the plan g for series r.
-func (w *windowWorker) windows(g *groupPlan, r ref, args [][]float64, col []float64) (c computed, err error) {
+// unread returns c, for samples that are a subquery's without what it has read.
+func (op *windowScan) unread(c computed) computed {
+	if op.derived {
+		c.read = 0
+	}
+	return c
+}
+
+// windows computes the steps of the plan g, from step k on, for series r.
+func (w *windowWorker) windows(g *groupPlan, r ref, k int, args [][]float64, col []float64) (c computed, err error) {
 	first, v, err := w.buf.read(w.src.groups[r.group], int(r.i), g.lo, g.hi)
 	if err != nil {
 		return c, err
@@ -125,7 +138,8 @@ func (w *windowWorker) windows(g *groupPlan, r ref, args [][]float64, col []floa
 	if w.suspect {
 		c.remarks = w.argRemarks(win, args[0])
 	}
-	c.samples = win.Samples
+	c.samples, c.read = win.Samples, win.Read
+	w.steps.windows(win, k, nil)
 	return c, w.compute(w.q, win, in, args, col)
 }
 
@@ -150,7 +164,7 @@ func (w *windowWorker) byStretches(g *groupPlan, r ref, size int, col []float64)
 		for i, arg := range w.args {
 			args[i] = arg[a:b]
 		}
-		part, err := w.windows(g.steps(a, b), r, args, col[a:b])
+		part, err := w.windows(g.steps(a, b), r, a, args, col[a:b])
 		if err != nil {
 			return c, err
 		}
@@ -158,6 +172,7 @@ func (w *windowWorker) byStretches(g *groupPlan, r ref, size int, col []float64)
 			fill(col[a:b], storage.Absent)
 		}
 		c.samples += part.samples
+		c.read += part.read
 		c.remarks = append(c.remarks, part.remarks...)
 	}
 	return c, nil

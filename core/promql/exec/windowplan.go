@@ -18,6 +18,7 @@ type plans struct {
 	eval  plan.Grid
 	width int64 // milliseconds
 	cells int   // charged for each step of a plan
+	later bool  // there are steps before the first
 
 	last []int32      // series of the source, by group: its last one
 	used []*groupPlan // by group
@@ -103,7 +104,7 @@ type window struct {
 
 func (g *groupPlan) make(to *window, times []int64) *fn.Window {
 	if to.w == nil {
-		to.w = fn.NewWindow(times, g.ref, g.eval, g.width)
+		to.w = fn.NewWindow(times, g.ref, g.eval, g.width, g.later)
 	} else {
 		to.w.Replan(times)
 	}
@@ -120,7 +121,7 @@ func (g *groupPlan) begin(times []int64) {
 
 // steps returns the plan of the steps a..b-1 of g.
 func (g *groupPlan) steps(a, b int) *groupPlan {
-	part := &plans{q: g.q, ref: g.ref, eval: g.eval, width: g.width}
+	part := &plans{q: g.q, ref: g.ref, eval: g.eval, width: g.width, later: a > 0}
 	part.ref.Base, part.ref.N = g.ref.At(a), b-a
 	part.eval.Start, part.eval.N = g.eval.At(a), b-a
 	of := &groupPlan{plans: part}

@@ -17,7 +17,9 @@ type Window struct {
 	Eval   plan.Grid  // the times of evaluation: Ref without offset and @
 	Width  int64      // milliseconds; a window begins here before its end, exclusively
 
+	Later   bool  // there are steps before the first: its window has rows that they have had
 	Samples int64 // rows in all windows together
+	Read    int64 // of these, rows that the step before does not have
 	Filled  bool  // each window has at least one row
 	paired  bool  // each window has at least two rows
 
@@ -49,10 +51,11 @@ func after(times []int64, t int64) int {
 	return lo
 }
 
-// NewWindow plans the windows of width milliseconds that end at ref over times, which must be what Span selects.
-func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64) *Window {
+// NewWindow plans the windows of width milliseconds that end at ref over times, which must be what Span selects. later
+// tells that the first step is not the first of the query.
+func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64, later bool) *Window {
 	rows := make([]int32, 2*ref.N)
-	w := &Window{Lo: rows[:ref.N:ref.N], Hi: rows[ref.N:], Ref: ref, Eval: eval, Width: width}
+	w := &Window{Lo: rows[:ref.N:ref.N], Hi: rows[ref.N:], Ref: ref, Eval: eval, Width: width, Later: later}
 	w.Replan(times)
 	return w
 }
@@ -60,7 +63,7 @@ func NewWindow(times []int64, ref plan.Times, eval plan.Grid, width int64) *Wind
 // Replan makes w the plan of the same windows over other times. It is for plans nobody else uses.
 func (w *Window) Replan(times []int64) {
 	ref, width := w.Ref, w.Width
-	w.T, w.Samples, w.Filled, w.paired, w.extrapolated = times, 0, true, true, false
+	w.T, w.Samples, w.Read, w.Filled, w.paired, w.extrapolated = times, 0, 0, true, true, false
 	lo, hi, stride := 0, 0, 1
 	for k := range w.Lo {
 		end := ref.At(k)
@@ -72,18 +75,31 @@ func (w *Window) Replan(times []int64) {
 		}
 		w.Lo[k], w.Hi[k] = int32(lo), int32(hi)
 		w.Samples += int64(hi - lo)
+		w.Read += int64(w.Hi[k] - w.Fresh(k))
 		w.Filled = w.Filled && hi > lo
 		w.paired = w.paired && hi > lo+1
 	}
 }
 
+// Fresh returns the first row of window k that the step before has not had.
+func (w *Window) Fresh(k int) int32 {
+	switch {
+	case k > 0:
+		return max(w.Lo[k], w.Hi[k-1])
+	case w.Later:
+		return min(max(w.Lo[0], int32(after(w.T, w.Ref.At(0)-w.Ref.Step))), w.Hi[0])
+	}
+	return w.Lo[0]
+}
+
 // Steps returns the plan of the steps a..b-1 of w.
 func (w *Window) Steps(a, b int) *Window {
-	part := &Window{T: w.T, Lo: w.Lo[a:b], Hi: w.Hi[a:b], Ref: w.Ref, Eval: w.Eval, Width: w.Width, Filled: w.Filled, paired: w.paired}
+	part := &Window{T: w.T, Lo: w.Lo[a:b], Hi: w.Hi[a:b], Ref: w.Ref, Eval: w.Eval, Width: w.Width, Later: w.Later || a > 0, Filled: w.Filled, paired: w.paired}
 	part.Ref.Base, part.Ref.N = w.Ref.At(a), b-a
 	part.Eval.Start, part.Eval.N = w.Eval.At(a), b-a
 	for k := range part.Lo {
 		part.Samples += int64(part.Hi[k] - part.Lo[k])
+		part.Read += int64(part.Hi[k] - part.Fresh(k))
 	}
 	return part
 }

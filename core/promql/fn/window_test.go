@@ -22,7 +22,7 @@ func TestWindowsHoldTheRowsOfTheirTimes(t *testing.T) {
 		ref := plan.Times{Base: r.Int64N(300) - 100, Step: r.Int64N(100), N: r.IntN(30)}
 		width := 1 + r.Int64N(200)
 		lo, hi := Span(times, ref, width)
-		w := NewWindow(times[lo:hi], ref, plan.Grid{N: ref.N}, width)
+		w := NewWindow(times[lo:hi], ref, plan.Grid{N: ref.N}, width, false)
 		samples := int64(0)
 		for k := range ref.N {
 			var want []int64
@@ -84,7 +84,7 @@ func TestRatesAreTheSameHoweverComputed(t *testing.T) {
 		}
 		grid := plan.NewGrid(100_000, 500_000, 7_000)
 		ref := plan.Times{Base: grid.Start, Step: grid.Step, N: grid.N}
-		w := NewWindow(times, ref, grid, 90_000)
+		w := NewWindow(times, ref, grid, 90_000, false)
 		resets, ok := Survey(v, nil)
 		if !ok {
 			continue
