@@ -144,9 +144,9 @@ func newBoth(t testing.TB, delayed bool) both {
 	return both{ours: New(Options{Syntax: syntax, DelayedNames: delayed}), theirs: theirs}
 }
 
-// helped makes ours use helpers for the smallest of queries.
+// helped makes ours use helpers for the smallest of queries, and decode few rows at a time.
 func (b both) helped() both {
-	b.ours.helpers, b.ours.worth = exec.NewHelpers(2), 1
+	b.ours.helpers, b.ours.worth, b.ours.stretch = exec.NewHelpers(2), 1, 20
 	return b
 }
 

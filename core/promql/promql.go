@@ -64,6 +64,7 @@ type Engine struct {
 	active  registry
 	running *activeLog
 	worth   int // of exec.Options.WorthHelp, for tests
+	stretch int // of exec.Options.StretchRows, likewise
 	log     *slog.Logger
 	metrics *metrics
 }

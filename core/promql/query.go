@@ -156,7 +156,7 @@ func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r
 		Lookback: r.lookback, SubqueryStep: e.subqueryStep(), MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
 		StartTimes: e.opts.StartTimestamps, Pool: &e.pool, Helpers: e.helpers,
 		Explain: r.explain, Stepwise: r.perStep, Query: r.expr,
-		Account: act.account, Samples: &act.samples, MaxSeries: e.opts.MaxSeries, MaxResultBytes: e.opts.MaxResultBytes, WorthHelp: e.worth,
+		Account: act.account, Samples: &act.samples, MaxSeries: e.opts.MaxSeries, MaxResultBytes: e.opts.MaxResultBytes, WorthHelp: e.worth, StretchRows: e.stretch,
 	}
 	if o.Lookback <= 0 {
 		o.Lookback = e.opts.Lookback

@@ -89,14 +89,22 @@ func (w *instantWorker) column(n int, col []float64) (computed, error) {
 	if err != nil {
 		return computed{}, err
 	}
-	first, v, err := w.buf.read(w.sel.src.groups[r.group], int(r.i), g.lo, g.hi)
-	if err != nil || len(v) == 0 {
-		return computed{}, err
-	}
 	if cols := w.sel.src.groups[r.group]; w.start || hasHistograms(cols, int(r.i)) {
-		return w.native(cols, int(r.i), first, g, v, col)
+		return w.native(cols, int(r.i), g, col)
 	}
-	found := int64(w.pick(g.full(), first-g.lo, v, col))
+	found := int64(0)
+	for i, a, size := 0, 0, w.plans.stretch(g.hi-g.lo); a < len(col); i, a = i+1, a+size {
+		b := min(a+size, len(col))
+		part := g
+		if size < len(col) {
+			part = g.part(i, size)
+		}
+		n, err := w.floats(part, r, col[a:b])
+		if err != nil {
+			return computed{}, err
+		}
+		found += int64(n)
+	}
 	if w.steps.to != nil {
 		for k, x := range col {
 			if !storage.IsAbsent(x) {
@@ -105,6 +113,16 @@ func (w *instantWorker) column(n int, col []float64) (computed, error) {
 		}
 	}
 	return computed{samples: found, read: found}, nil
+}
+
+// floats fills col, the steps of the plan g, for series r. Without samples in any of them, all are Absent.
+func (w *instantWorker) floats(g *groupPlan, r ref, col []float64) (found int, err error) {
+	first, v, err := w.buf.read(w.sel.src.groups[r.group], int(r.i), g.lo, g.hi)
+	if err != nil || len(v) == 0 {
+		fill(col, storage.Absent)
+		return 0, err
+	}
+	return w.pick(g.full(), first-g.lo, v, col), nil
 }
 
 // pick fills col from the values v of the rows from first on, and returns how many steps have a value. The windows of w
@@ -156,7 +174,11 @@ func (op *instantScan) at(w *fn.Window, k, first int, v []float64) float64 {
 }
 
 // native fills col as pick does, for a series with native histograms or where start timestamps are wanted.
-func (w *instantWorker) native(cols storage.Columns, i, first int, g *groupPlan, v, col []float64) (c computed, err error) {
+func (w *instantWorker) native(cols storage.Columns, i int, g *groupPlan, col []float64) (c computed, err error) {
+	first, v, err := w.buf.read(cols, i, g.lo, g.hi)
+	if err != nil || len(v) == 0 {
+		return c, err
+	}
 	hs, err := w.buf.histograms(cols, i, first, first+len(v))
 	if err != nil {
 		return c, err

@@ -34,7 +34,8 @@ type query struct {
 	pool    *Pool
 	helpers *Helpers
 
-	worthHelp int
+	worthHelp   int
+	stretchRows int
 
 	budget     int64        // cells
 	account    Account      // where memory comes from; nil is the budget alone
@@ -69,9 +70,9 @@ func newQuery(ctx context.Context, o Options) *query {
 		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, helpers: o.Helpers, byKey: map[string]*selection{},
 		text: o.Query, tracing: o.Explain, began: time.Now(),
 		account: o.Account, samples: o.Samples, maxSeries: o.MaxSeries, maxResultBytes: o.MaxResultBytes,
-		worthHelp: cmp.Or(o.WorthHelp, worthHelp),
-		budget:    int64(min(o.MaxSamples, math.MaxInt/cellsPerSample) * cellsPerSample),
-		mint:      math.MaxInt64, maxt: math.MinInt64,
+		worthHelp: cmp.Or(o.WorthHelp, worthHelp), stretchRows: cmp.Or(o.StretchRows, stretchRows),
+		budget: int64(min(o.MaxSamples, math.MaxInt/cellsPerSample) * cellsPerSample),
+		mint:   math.MaxInt64, maxt: math.MinInt64,
 	}
 }
 

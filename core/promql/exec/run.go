@@ -32,6 +32,7 @@ type Options struct {
 	Query          string        // its text, for the trace
 	Helpers        *Helpers      // likewise; nil evaluates on one goroutine
 	WorthHelp      int           // cells and rows from which on a scan takes helpers; 0 is a standard
+	StretchRows    int           // rows of a series that are decoded at a time, about; 0 is a standard
 }
 
 // Result is the outcome of an evaluation.

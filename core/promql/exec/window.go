@@ -104,7 +104,7 @@ func (w *windowWorker) column(n int, col []float64) (c computed, err error) {
 	if c, done, err := w.native(g, n, col); done {
 		return w.unread(c), err
 	}
-	if size := w.stretch(g.hi - g.lo); size < len(col) {
+	if size := w.plans.stretch(g.hi - g.lo); size < len(col) {
 		c, err = w.byStretches(g, r, size, col)
 	} else {
 		c, err = w.windows(g, r, 0, w.args, col)
@@ -143,28 +143,15 @@ func (w *windowWorker) windows(g *groupPlan, r ref, k int, args [][]float64, col
 	return c, w.compute(w.q, win, in, args, col)
 }
 
-// stretchRows is about how many rows are decoded at a time, 2 MiB.
-const stretchRows = 256 << 10
-
-// stretch returns how many steps of a series of so many rows are to be computed at a time. It is all of them if
-// windows are so wide that they would overlap much, with rows that are decoded for each.
-func (op *windowScan) stretch(rows int) int {
-	parts := (rows + stretchRows - 1) / stretchRows
-	if parts < 2 || op.ref.Step*int64(op.ref.N) < 8*int64(parts)*op.width {
-		return op.ref.N
-	}
-	return (op.ref.N + parts - 1) / parts
-}
-
 // byStretches computes a series of very many rows some steps at a time, so that not all rows are in memory together.
 func (w *windowWorker) byStretches(g *groupPlan, r ref, size int, col []float64) (c computed, err error) {
 	args := make([][]float64, len(w.args))
-	for a := 0; a < len(col); a += size {
+	for i, a := 0, 0; a < len(col); i, a = i+1, a+size {
 		b := min(a+size, len(col))
-		for i, arg := range w.args {
-			args[i] = arg[a:b]
+		for j, arg := range w.args {
+			args[j] = arg[a:b]
 		}
-		part, err := w.windows(g.steps(a, b), r, a, args, col[a:b])
+		part, err := w.windows(g.part(i, size), r, a, args, col[a:b])
 		if err != nil {
 			return c, err
 		}

@@ -86,6 +86,7 @@ func (p *plans) close() { p.q.release(p.made * p.ref.N * p.cells) }
 // with holes: the series of a target that failed once all have the same.
 type groupPlan struct {
 	*plans
+	column []int64 // all rows
 	lo, hi int     // rows in any window
 	times  []int64 // of these
 	dense  window
@@ -94,6 +95,10 @@ type groupPlan struct {
 	present []int32 // the rows, counted from lo, that sparse is about
 	kept    []int32 // like present, of the series at hand
 	own     []int64 // times of sparse
+
+	parts []*groupPlan // of stretches of size steps; nil until one is needed
+	size  int
+	begun bool // of a part: it is one of this column
 }
 
 // window is a plan that is made when it is needed.
@@ -114,20 +119,47 @@ func (g *groupPlan) make(to *window, times []int64) *fn.Window {
 
 // begin makes g the plan of another column.
 func (g *groupPlan) begin(times []int64) {
+	g.column, g.begun = times, true
 	g.lo, g.hi = fn.Span(times, g.ref, g.width)
 	g.times = times[g.lo:g.hi]
 	g.dense.made, g.sparse.made = false, false
+	for _, p := range g.parts {
+		if p != nil {
+			p.begun = false
+		}
+	}
 }
 
-// steps returns the plan of the steps a..b-1 of g.
-func (g *groupPlan) steps(a, b int) *groupPlan {
-	part := &plans{q: g.q, ref: g.ref, eval: g.eval, width: g.width, later: a > 0}
-	part.ref.Base, part.ref.N = g.ref.At(a), b-a
-	part.eval.Start, part.eval.N = g.eval.At(a), b-a
-	of := &groupPlan{plans: part}
-	lo, hi := fn.Span(g.times, part.ref, part.width)
-	of.lo, of.hi, of.times = g.lo+lo, g.lo+hi, g.times[lo:hi]
-	return of
+// stretchRows is about how many rows of a series are decoded at a time, 128 KiB: they stay in a cache, and a series of
+// a month takes no more memory than one of some hours.
+const stretchRows = 16 << 10
+
+// stretch returns how many steps of a series of so many rows are to be computed at a time. It is all of them if
+// windows are so wide that they would overlap much, with rows that are decoded for each.
+func (p *plans) stretch(rows int) int {
+	parts := (rows + p.q.stretchRows - 1) / p.q.stretchRows
+	if parts < 2 || p.ref.Step*int64(p.ref.N) < 8*int64(parts)*p.width {
+		return p.ref.N
+	}
+	return (p.ref.N + parts - 1) / parts
+}
+
+// part returns the plan of the steps from i*size on, size of them at most. It is made once for the group.
+func (g *groupPlan) part(i, size int) *groupPlan {
+	if size != g.size {
+		g.size, g.parts = size, make([]*groupPlan, (g.ref.N+size-1)/size)
+	}
+	if g.parts[i] == nil {
+		a, n := i*size, min(size, g.ref.N-i*size)
+		of := &plans{q: g.q, ref: g.ref, eval: g.eval, width: g.width, later: a > 0}
+		of.ref.Base, of.ref.N = g.ref.At(a), n
+		of.eval.Start, of.eval.N = g.eval.At(a), n
+		g.parts[i] = &groupPlan{plans: of}
+	}
+	if p := g.parts[i]; !p.begun {
+		p.begin(g.column)
+	}
+	return g.parts[i]
 }
 
 // full returns the plan for series that have samples wherever the group has rows.
