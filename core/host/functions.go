@@ -77,25 +77,29 @@ func closeAll(clients []opened) error {
 
 // functionOf makes a function of the engine of one of a plugin's.
 func functionOf(client opened, id string, f manifest.Function) callout.Function {
+	of := signature(id, f)
+	of.Call = func(ctx context.Context, b *callout.Batch, out []float64) error {
+		err := client.Eval(ctx, batchOf(f.Name, b), out)
+		if ctx.Err() != nil {
+			return ctx.Err() // of the query
+		}
+		var call *plugin.CallError
+		if errors.As(err, &call) { // whose own deadline is not the query's
+			return errors.New(call.Message)
+		}
+		replaceNaN(out, abi.MissingBits, storage.AbsentBits)
+		return err
+	}
+	return of
+}
+
+// signature is what a query can be checked against; it can't be called.
+func signature(id string, f manifest.Function) callout.Function {
 	types := make([]parser.ValueType, len(f.Args))
 	for i, a := range f.Args {
 		types[i] = parser.ValueType(a)
 	}
-	return callout.Function{
-		Name: f.Name, Owner: id, Args: types, Variadic: f.Variadic,
-		Call: func(ctx context.Context, b *callout.Batch, out []float64) error {
-			err := client.Eval(ctx, batchOf(f.Name, b), out)
-			if ctx.Err() != nil {
-				return ctx.Err() // of the query
-			}
-			var call *plugin.CallError
-			if errors.As(err, &call) { // whose own deadline is not the query's
-				return errors.New(call.Message)
-			}
-			replaceNaN(out, abi.MissingBits, storage.AbsentBits)
-			return err
-		},
-	}
+	return callout.Function{Name: f.Name, Owner: id, Args: types, Variadic: f.Variadic}
 }
 
 // batchOf is b in the plugin's form. It uses b's memory.

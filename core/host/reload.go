@@ -18,6 +18,14 @@ func (h *Host) Config() *config.Config {
 	return h.state.cfg
 }
 
+// evaluationInterval returns the evaluation interval in force; 0 before there is a configuration.
+func (h *Host) evaluationInterval() time.Duration {
+	if cfg := h.Config(); cfg != nil {
+		return cfg.Global.EvaluationInterval.Std()
+	}
+	return 0
+}
+
 // Reload reads the configuration anew and applies it. If anything of it is wrong, the old one stays in force, and
 // the error says all that is wrong. What only a restart can change (listen address, data directory) is logged.
 func (h *Host) Reload(context.Context) error {

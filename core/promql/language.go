@@ -1,7 +1,10 @@
 package promql
 
 import (
+	"errors"
+	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -15,7 +18,8 @@ import (
 // be replaced while the parser is used.
 type language struct {
 	parser.Parser
-	table atomic.Pointer[functions]
+	table     atomic.Pointer[functions]
+	elsewhere func(name string) string // may be nil
 }
 
 // functions is what can be called: by the parser, and by the engine beyond what it has itself.
@@ -34,8 +38,8 @@ var known = struct {
 	now *functions
 }{now: own}
 
-func newLanguage(o parser.Options) *language {
-	s := &language{Parser: parser.NewParser(o)}
+func newLanguage(o parser.Options, elsewhere func(name string) string) *language {
+	s := &language{Parser: parser.NewParser(o), elsewhere: elsewhere}
 	s.table.Store(own)
 	return s
 }
@@ -84,7 +88,25 @@ func (s *language) ParseExpr(text string) (parser.Expr, error) {
 func (s *language) parse(text string) (expr parser.Expr, outs callout.Table, err error) {
 	t := s.table.Load()
 	t.with(func() { expr, err = s.Parser.ParseExpr(text) })
-	return expr, t.outs, err
+	return expr, t.outs, s.advise(err)
+}
+
+// advise adds to an error about a function that is not known where it is, if that is known.
+func (s *language) advise(err error) error {
+	var errs parser.ParseErrors
+	if s.elsewhere == nil || !errors.As(err, &errs) {
+		return err
+	}
+	for i := range errs {
+		at := errs[i].PositionRange
+		if !strings.HasPrefix(errs[i].Err.Error(), "unknown function with name ") || int(at.End) > len(errs[i].Query) {
+			continue
+		}
+		if advice := s.elsewhere(errs[i].Query[at.Start:at.End]); advice != "" {
+			errs[i].Err = fmt.Errorf("%w: %s", errs[i].Err, advice)
+		}
+	}
+	return err
 }
 
 // RegisterFeatures implements parser.Parser.

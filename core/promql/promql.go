@@ -46,6 +46,10 @@ type Options struct {
 
 	StartTimestamps bool // start timestamps of samples matter to rate and its kin, and start_timestamp has a result (upstream's use-start-timestamps)
 
+	// Elsewhere is asked about a function that neither PromQL nor SetFunctions has. What it returns, if it knows
+	// something, is said in the error. Nil knows nothing.
+	Elsewhere func(name string) string
+
 	FS        vfs.FS // where ActiveLog is
 	ActiveLog string // file that has the queries that run, so that they are known after a crash; empty is none
 
@@ -88,7 +92,7 @@ func New(o Options) *Engine {
 	}
 	e := &Engine{
 		opts:    o,
-		parser:  newLanguage(o.Syntax),
+		parser:  newLanguage(o.Syntax, o.Elsewhere),
 		queue:   newQueue(o.MaxConcurrency),
 		helpers: exec.NewHelpers(o.Threads - 1),
 		ledger:  newLedger(o.MaxMemory, o.RuleMemory),

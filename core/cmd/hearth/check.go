@@ -6,8 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/hearth-project/hearth/core/config"
-	"github.com/hearth-project/hearth/core/promql"
-	"github.com/hearth-project/hearth/core/rules"
+	"github.com/hearth-project/hearth/core/host"
 )
 
 func newCheck() *cobra.Command {
@@ -20,10 +19,7 @@ func newCheck() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			c, err := config.Load(args[0])
 			if err == nil {
-				var o promql.Options
-				if err = o.Enable(c.Query.EnableFeatures...); err == nil {
-					err = rules.Check(c, promql.New(o).Parser())
-				}
+				err = host.CheckRules(c)
 			}
 			if err != nil {
 				fmt.Fprintln(cmd.ErrOrStderr(), err)

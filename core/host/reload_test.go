@@ -1,0 +1,43 @@
+package host
+
+import (
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/promql"
+)
+
+func TestSubqueriesTakeTheEvaluationIntervalInForce(t *testing.T) {
+	interval, dir := time.Minute, t.TempDir()
+	load := func() (*config.Config, error) {
+		cfg := config.Default()
+		cfg.Server.Listen, cfg.Storage.Path = "127.0.0.1:0", dir
+		cfg.ScrapeConfigs, cfg.RuleFiles = nil, nil
+		cfg.Global.EvaluationInterval = config.Duration(interval)
+		return cfg, nil
+	}
+	h, err := New(t.Context(), Options{Load: load, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for _, tt := range []struct {
+		interval time.Duration
+		steps    float64
+	}{{time.Minute, 60}, {5 * time.Minute, 12}, {30 * time.Second, 120}} {
+		interval = tt.interval
+		if err := h.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		res, err := h.engine.Instant(t.Context(), h.db, "count_over_time(vector(1)[1h:])", time.Unix(1_700_000_000, 0), promql.QueryOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := res.Value.(model.Vector)[0].V; got != tt.steps {
+			t.Errorf("evaluation_interval %s: a subquery has %v steps, want %v", tt.interval, got, tt.steps)
+		}
+	}
+}
