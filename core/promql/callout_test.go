@@ -56,10 +56,14 @@ var twins = []callout.Function{
 // TestFunctionsThatAreCalledOutToEqualTheEnginesOwn runs random queries with functions of the engine and with twins of
 // them that are called out to.
 func TestFunctionsThatAreCalledOutToEqualTheEnginesOwn(t *testing.T) {
-	full := 0
+	full, ignored := 0, false
 	for seed := range uint64(60) {
 		r := rand.New(rand.NewPCG(seed, 7))
 		data := randomData(r)
+		native := seed%3 == 0
+		if native {
+			data = append(data, randomHistograms(r)...)
+		}
 		both := newBoth(t, r.IntN(4) == 0)
 		if seed%2 == 0 {
 			both = both.helped()
@@ -69,7 +73,7 @@ func TestFunctionsThatAreCalledOutToEqualTheEnginesOwn(t *testing.T) {
 		}
 		for range 20 {
 			c := randomCase(r)
-			q := randomQuery{Rand: r}
+			q := randomQuery{Rand: r, native: native}
 			switch r.IntN(3) {
 			case 0:
 				c.expr = "max_over_time(" + q.rangeVector(2, false) + ")"
@@ -88,6 +92,13 @@ func TestFunctionsThatAreCalledOutToEqualTheEnginesOwn(t *testing.T) {
 			if !slices.Equal(got.lines, want.lines) || !slices.Equal(got.samples[:1], want.samples[:1]) {
 				t.Errorf("seed %d: %s\n%d samples %q\nwant %d %q", seed, c, got.samples, got.lines, want.samples, want.lines)
 			}
+			for _, infos := range []*[]string{&got.infos, &want.infos} {
+				*infos = placed("rate or rate", *infos) // without places, which the name of the twin has moved
+			}
+			if !slices.Equal(got.infos, want.infos) {
+				t.Errorf("seed %d: %s\ninfos %q\nwant  %q", seed, c, got.infos, want.infos)
+			}
+			ignored = ignored || strings.Contains(strings.Join(got.infos, ""), "ignored histograms in a range containing both floats and histograms")
 			if len(got.lines) > 0 {
 				full++
 			}
@@ -95,6 +106,9 @@ func TestFunctionsThatAreCalledOutToEqualTheEnginesOwn(t *testing.T) {
 	}
 	if full < 300 {
 		t.Errorf("only %d queries have a result", full)
+	}
+	if !ignored {
+		t.Error("no query remarks on histograms that it ignores")
 	}
 }
 

@@ -1,12 +1,9 @@
 package exec
 
 import (
-	"slices"
-
 	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hearth-project/hearth/core/promql/callout"
-	"github.com/hearth-project/hearth/core/promql/fn"
 	"github.com/hearth-project/hearth/core/promql/plan"
 )
 
@@ -106,7 +103,7 @@ func (c *calls) call(q *query, out sink) error {
 	return nil
 }
 
-// calloutOfValues is a function of vectors.
+// calloutOfValues is a function of vectors. Histograms are passed over without a word, as upstream's functions do.
 type calloutOfValues struct {
 	of operator
 	*calls
@@ -138,84 +135,6 @@ func (op *calloutOfValues) run(q *query, out sink) error {
 	})
 	if err != nil {
 		return err
-	}
-	return op.call(q, out)
-}
-
-// calloutOfSamples is a function of range vectors.
-type calloutOfSamples struct {
-	rows    rows
-	ref     plan.Times
-	eval    plan.Grid
-	count   *tally
-	derived bool
-	*calls
-}
-
-func (b builder) samplesFor(c *calls, r *plan.Range) (operator, error) {
-	if r.Of != nil && r.Of.Extend != plan.Plain {
-		_, _, err := b.rangeFunc(c.f.Name, r)
-		return nil, err
-	}
-	rows, err := b.rows(r)
-	if err != nil {
-		return nil, err
-	}
-	ref, width := b.reach(r)
-	c.batch.Start, c.batch.Step, c.batch.Width = ref.Base, ref.Step, width
-	return &calloutOfSamples{rows: rows, ref: ref, eval: b.grid, count: b.count, derived: r.Sub != nil, calls: c}, nil
-}
-
-func (op *calloutOfSamples) open(q *query) ([]series, error) {
-	src, err := op.rows.source(q)
-	if err != nil {
-		return nil, err
-	}
-	op.rows = opened{src}
-	return unnamed(q, src.series), nil
-}
-
-func (op *calloutOfSamples) run(q *query, out sink) error {
-	src, err := op.rows.source(q)
-	if err != nil {
-		return err
-	}
-	if err := op.begin(q); err != nil {
-		return err
-	}
-	plans := newPlans(q, src, op.ref, op.eval, op.batch.Width, boundsCells)
-	defer plans.close()
-	steps := op.count.counter(op.derived)
-	defer steps.close()
-	buf := scanBuffer{q: q}
-	defer buf.close()
-	for n, r := range src.refs {
-		if err := q.ctx.Err(); err != nil {
-			return err
-		}
-		g, err := plans.of(r.group, n)
-		if err != nil {
-			return err
-		}
-		first, v, err := buf.read(src.groups[r.group], int(r.i), g.lo, g.hi)
-		if err != nil {
-			return err
-		}
-		in := fn.Series{V: v}
-		w := g.window(first, &in)
-		if w.Samples == 0 {
-			continue
-		}
-		read := w.Read
-		if op.derived {
-			read = 0
-		}
-		q.count(op.count, counts{w.Samples, read})
-		steps.windows(w, 0, nil)
-		if err := op.room(q, n, 2*len(w.T), out); err != nil {
-			return err
-		}
-		op.batch.Samples = append(op.batch.Samples, callout.Samples{T: slices.Clone(w.T), V: slices.Clone(in.V)})
 	}
 	return op.call(q, out)
 }
