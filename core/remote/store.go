@@ -42,7 +42,7 @@ func (r *Receiver) store(ctx context.Context, q *request, w walker) (done writte
 	if errors.Is(err, errTruncated) || errors.Is(err, errMalformed) {
 		return done, http.StatusBadRequest, fmt.Errorf("request body: %w", err)
 	}
-	if refused == nil {
+	if refused == nil || errors.Is(bad, storage.ErrNoSpace) {
 		refused = bad
 	}
 	if err == nil {
@@ -53,7 +53,7 @@ func (r *Receiver) store(ctx context.Context, q *request, w walker) (done writte
 		more, err2 := r.writeNatives(ctx, q)
 		done.samples += more.samples
 		done.histograms += more.histograms
-		if err == nil || !errors.As(err2, &part) && err2 != nil {
+		if err == nil || !errors.As(err2, &part) && err2 != nil || errors.Is(err2, storage.ErrNoSpace) {
 			err = err2
 		}
 	}
@@ -61,11 +61,15 @@ func (r *Receiver) store(ctx context.Context, q *request, w walker) (done writte
 	switch {
 	case err == nil && refused == nil:
 		return done, http.StatusNoContent, nil
+	case errors.Is(err, storage.ErrNoSpace): // if only of some jobs, too: they may be sent again
+		return done, http.StatusServiceUnavailable, err
+	case errors.Is(refused, storage.ErrNoSpace):
+		return done, http.StatusServiceUnavailable, refused
 	case err == nil:
 		return done, http.StatusBadRequest, refused
 	case errors.As(err, &part), reason(err) != "":
 		return done, http.StatusBadRequest, err
-	case errors.Is(err, storage.ErrClosed), errors.Is(err, storage.ErrNoSpace):
+	case errors.Is(err, storage.ErrClosed):
 		return done, http.StatusServiceUnavailable, err
 	}
 	return done, http.StatusInternalServerError, err
@@ -143,11 +147,7 @@ func (r *Receiver) writeNatives(ctx context.Context, q *request) (done written, 
 		}
 		return done, err
 	}
-	why := reason(err)
-	if why == "" {
-		why = "invalid"
-	}
-	r.metrics.rejected.WithLabelValues(why).Add(float64(part.Rejected))
+	r.metrics.rejected.WithLabelValues(cmp.Or(reason(err), "invalid")).Add(float64(part.Rejected))
 	left := done.samples + done.histograms - part.Rejected // which they are is not known if they are of both kinds
 	done.histograms = min(done.histograms, left)
 	done.samples = left - done.histograms
@@ -224,8 +224,12 @@ func (r *Receiver) write(ctx context.Context, q *request) (stored int, err error
 		default:
 			stored += len(q.points) - len(q.gone)
 		}
-		if err := r.bringBack(ctx, q); err != nil {
+		back, err := r.bringBack(ctx, q)
+		if err != nil {
 			return 0, err
+		}
+		if first == nil && errors.As(back, &part) {
+			first = part
 		}
 	}
 	if first != nil {
@@ -234,8 +238,9 @@ func (r *Receiver) write(ctx context.Context, q *request) (stored int, err error
 	return stored, nil
 }
 
-// bringBack makes q.points those of series that left the storage, which is asked for new numbers.
-func (r *Receiver) bringBack(ctx context.Context, q *request) error {
+// bringBack makes q.points those of series that left the storage, which is asked for new numbers. Refused is why some
+// get none.
+func (r *Receiver) bringBack(ctx context.Context, q *request) (refused, err error) {
 	q.unknown = q.unknown[:0]
 	for _, p := range q.gone {
 		i := q.of[p]
@@ -246,15 +251,15 @@ func (r *Receiver) bringBack(ctx context.Context, q *request) error {
 	}
 	q.points, q.of = q.points[:0], q.of[:0]
 	if len(q.unknown) == 0 {
-		return nil
+		return nil, nil
 	}
-	if _, err := r.makeKnown(ctx, q, q.unknown); err != nil {
-		return err
+	if refused, err = r.makeKnown(ctx, q, q.unknown); err != nil {
+		return nil, err
 	}
 	for _, i := range q.unknown {
 		q.addPoints(i)
 	}
-	return nil
+	return refused, nil
 }
 
 // addPoints appends the samples of the series to those to be written, if it has a number.
@@ -269,7 +274,7 @@ func (q *request) addPoints(i int) {
 	}
 }
 
-// reason names what the storage refuses for good; empty for failures that may pass.
+// reason names what the storage refuses; empty for failures of it as a whole.
 func reason(err error) string {
 	switch {
 	case errors.Is(err, storage.ErrOutOfOrder):
@@ -282,6 +287,8 @@ func reason(err error) string {
 		return "too_new"
 	case errors.Is(err, storage.ErrLimit):
 		return "limit"
+	case errors.Is(err, storage.ErrNoSpace):
+		return "no_space"
 	}
 	return ""
 }
