@@ -88,7 +88,8 @@ func (q *query) charge(cells int) error {
 		}
 	}
 	if used > q.budget {
-		return ErrTooManySamples
+		more := (used - q.budget + cellsPerSample - 1) / cellsPerSample
+		return fmt.Errorf("%w: %d more than the %d that [query] max_samples lets a query hold", ErrTooManySamples, more, q.budget/cellsPerSample)
 	}
 	if q.account != nil && used > q.granted.Load() {
 		return q.grow(used)
