@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/promql/parser"
 
+	"github.com/hearth-project/hearth/core/limits"
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql"
 	"github.com/hearth-project/hearth/core/rules"
@@ -71,6 +72,8 @@ type Options struct {
 	Head       func() HeadStats // for /api/v1/status/tsdb
 	Plugins    func() any       // what is loaded, for /api/hearth/v1/plugins
 
+	Limits func(top int) limits.Report // for /api/hearth/v1/limits; nil: nothing is known
+
 	ExternalURL  *url.URL // how users reach the server; its path is where everything is served
 	RoutePrefix  string   // in place of ExternalURL's path
 	Listen       string   // address of this server: a target there is this server itself; may be empty
@@ -113,6 +116,7 @@ func New(o Options) (http.Handler, error) {
 	root.POST("/api/v1/write", h.write, h.whenReady)
 	root.GET("/api/hearth/v1/plugins", h.plugins)
 	h.routeQueries(root.Group("/api/hearth/v1"))
+	h.routeLimits(root.Group("/api/hearth/v1"))
 	h.routeUI(root)
 	return compressed(e)
 }

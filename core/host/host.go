@@ -23,6 +23,7 @@ import (
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/discovery"
 	"github.com/hearth-project/hearth/core/internal/vfs"
+	"github.com/hearth-project/hearth/core/limits"
 	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/core/promql"
 	"github.com/hearth-project/hearth/core/rules"
@@ -46,6 +47,7 @@ type Host struct {
 	listener net.Listener
 	external *url.URL
 
+	limits    *limits.Gate
 	db        *tsdb.DB
 	engine    *promql.Engine
 	plugins   *plugin.Host
@@ -105,13 +107,15 @@ func New(ctx context.Context, opts Options) (*Host, error) {
 func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 	var err error
 	dir := cfg.Storage.Path
+	h.limits = h.newLimits(cfg)
 	h.db, err = tsdb.Open(tsdb.Options{
 		Dir:              dir,
 		FS:               vfs.OS{},
-		Retention:        cfg.Storage.Retention.Time.Std(),
-		RetentionBytes:   int64(cfg.Storage.Retention.Size),
+		Retention:        cfg.Storage.Retention.Time.Std(), // the rest of it comes with applyLimits
 		Sync:             cfg.Storage.Sync,
 		OutOfOrderWindow: cfg.Storage.OutOfOrderTimeWindow.Std(),
+		Gate:             h.limits,
+		Space:            h.spaceOf,
 		Logger:           h.part("tsdb"),
 		Registerer:       h.registry,
 		Clock:            time.Now,
@@ -217,7 +221,7 @@ func (h *Host) Run(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"tsdb", h.db.Run}, {"alert", h.alerts.Run}, {"rules", h.rules.Run}, {"scrape", h.scrape.Run}, {"discovery", h.discovery.Run},
+		{"limits", h.limits.Run}, {"tsdb", h.db.Run}, {"alert", h.alerts.Run}, {"rules", h.rules.Run}, {"scrape", h.scrape.Run}, {"discovery", h.discovery.Run},
 	} {
 		group.Go(func() error {
 			if err := part.run(groupCtx); err != nil {

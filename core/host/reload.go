@@ -88,6 +88,9 @@ func (h *Host) apply(cfg *config.Config) error {
 	if err := h.discovery.ApplyConfig(cfg); err != nil {
 		return fmt.Errorf("discovery: %w", err)
 	}
+	if err := h.applyLimits(cfg); err != nil {
+		return fmt.Errorf("limits: %w", err)
+	}
 	return nil
 }
 

@@ -12,7 +12,7 @@ import (
 // Priority says which jobs are stored longest when the disk fills up.
 type Priority int32
 
-// The priorities. Jobs that the configuration does not name, and rules, are Normal.
+// The priorities. Jobs that the configuration does not name are Normal; what has no job, as what rules find, is High.
 const (
 	Low    Priority = -1
 	Normal Priority = 0
@@ -112,6 +112,9 @@ func (g *Gate) stored(ls labels.Labels, job string) error {
 	g.mu.Lock()
 	p, free := g.mu.cfg.Jobs[job].Priority, g.mu.disk.space.Free
 	g.mu.Unlock()
+	if job == "" {
+		p = High // what rules find
+	}
 	if p >= floor {
 		return nil
 	}

@@ -26,15 +26,14 @@ type Config struct {
 	MaxSeriesPerJob    int // of each job that has no own
 	MaxSeriesPerTarget int // of each target whose job has no own
 
-	MaxLabels      int // of a series
-	MaxLabelName   int // bytes
-	MaxLabelValue  int // bytes
-	MaxMetricName  int // bytes
-	Memory         int64
-	QueryMemory    int64          // bytes that all queries together may hold while there is memory
-	MinFree        int64          // bytes of disk below which jobs stop being stored, by priority: disk.go
-	Jobs           map[string]Job // by name
-	RetentionBytes int64          // for the report only
+	MaxLabels     int // of a series
+	MaxLabelName  int // bytes
+	MaxLabelValue int // bytes
+	MaxMetricName int // bytes
+	Memory        int64
+	QueryMemory   int64          // bytes that all queries together may hold while there is memory
+	MinFree       int64          // bytes of disk below which jobs stop being stored, by priority: disk.go
+	Jobs          map[string]Job // by name
 }
 
 // Job is what a job has of its own.
