@@ -14,7 +14,7 @@ type builder struct {
 	grid                   plan.Grid
 	lookback, subqueryStep int64
 	startTimes             bool   // start_timestamp has a result
-	uniform                bool   // rates of histograms are wanted bucket by bucket, if possible
+	uniform                bool   // who asks for a vector takes histograms bucket by bucket, too
 	trace                  *Trace // of what is being built; nil if nothing is traced
 	count                  *tally // of the samples of this grid
 }
@@ -137,7 +137,7 @@ func (b builder) binary(n *plan.Binary) (operator, error) {
 
 func (b builder) aggregate(n *plan.Aggregate) (operator, error) {
 	input := b
-	input.uniform = n.Op == parser.SUM
+	input.uniform = isFold(n.Op)
 	of, err := input.vector(n.Of)
 	if err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int, uniform bool) (op
 	}
 	if r.Of != nil {
 		scan.stats = r.Of.Stats
-		if uniform && r.Of.Extend == plan.Plain {
+		if scan.takesUniform = uniform; r.Of.Extend == plan.Plain {
 			switch n.Func {
 			case "rate":
 				scan.uniform = r.Seconds

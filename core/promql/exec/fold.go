@@ -95,13 +95,21 @@ func (f *folding) add(i int, col column) error {
 func (f *folding) uniform(to int, col *column) (done bool, err error) {
 	have, u := f.unis[to], col.u
 	switch {
+	case u != nil && f.Op != parser.SUM && f.Op != parser.AVG:
+		f.flat(col)
+		return false, nil
+	case u != nil && f.Op == parser.AVG && !u.moderate():
+		col.h, col.u = u.rows(), nil
+		u = nil
+	}
+	switch {
 	case u == nil && have == nil:
 		return false, nil
 	case u != nil && have == nil && f.g.at[to] < 0:
 		if !col.native() {
 			return true, nil
 		}
-		if have, err = newUniformFold(f.q, u); err != nil {
+		if have, err = newUniformFold(f.q, u, f.Op == parser.AVG); err != nil {
 			return false, err
 		}
 		f.unis[to], f.g.at[to] = have, len(f.m.cols)
@@ -120,6 +128,22 @@ func (f *folding) uniform(to int, col *column) (done bool, err error) {
 		return false, f.q.charge(f.n * histGroupCells)
 	}
 	return have != nil, nil
+}
+
+// flat does with a column that comes bucket by bucket what an aggregation does that does not look into histograms.
+func (f *folding) flat(col *column) {
+	switch {
+	case !col.native():
+	case f.Op == parser.COUNT || f.Op == parser.GROUP:
+		for k, there := range col.u.there {
+			if there {
+				col.v[k] = 1
+			}
+		}
+	default:
+		f.q.annotate(annotations.NewHistogramIgnoredInAggregationInfo(f.Op.String(), f.Of.Pos()))
+	}
+	col.u = nil
 }
 
 // native does with the histograms of a column what the aggregation does.

@@ -38,6 +38,10 @@ func (w *windowWorker) native(g *groupPlan, n int, col []float64) (c computed, d
 	}
 	if hc, ok := cols.(storage.HistogramColumns); ok && w.uniform != 0 && !starts {
 		if c, err := w.nat.uniform(w, hc, i, first, first+len(v), col); err != nil || c.samples > 0 {
+			if c.u != nil && !w.takesUniform {
+				w.q.release(c.u.cells())
+				c.h, c.u = c.u.rows(), nil
+			}
 			return c, true, err
 		}
 	}

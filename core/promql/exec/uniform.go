@@ -49,6 +49,26 @@ func (k bucketKey) before(o bucketKey) bool {
 	return k.index < o.index
 }
 
+// moderate tells whether sums of no matter how many like u are finite. The mean of larger ones is not computed from a sum.
+func (u *uniform) moderate() bool {
+	const limit = 1e290
+	for _, b := range u.buckets {
+		if !within(b.counts, limit) {
+			return false
+		}
+	}
+	return within(u.count, limit) && within(u.sum, limit) && within(u.zero, limit)
+}
+
+func within(v []float64, limit float64) bool {
+	for _, x := range v {
+		if !(math.Abs(x) <= limit) {
+			return false
+		}
+	}
+	return true
+}
+
 // cells returns how much memory u takes.
 func (u *uniform) cells() int { return (3 + len(u.buckets)) * len(u.there) }
 

@@ -12,6 +12,7 @@ import (
 // fn.HistFold does it, to the same bits.
 type uniformFold struct {
 	layout
+	mean             bool    // the result is the mean
 	n                []int32 // histograms added, by step
 	count, sum, zero compensated
 	buckets          []compensatedBucket // by side and rising index
@@ -36,8 +37,8 @@ func (f *uniformFold) fresh(q *query) (compensated, error) {
 	return compensated{cells[:n:n], cells[n:]}, nil
 }
 
-func newUniformFold(q *query, u *uniform) (f *uniformFold, err error) {
-	f = &uniformFold{layout: u.layout, n: make([]int32, len(u.there))}
+func newUniformFold(q *query, u *uniform, mean bool) (f *uniformFold, err error) {
+	f = &uniformFold{layout: u.layout, mean: mean, n: make([]int32, len(u.there))}
 	for _, to := range []*compensated{&f.count, &f.sum, &f.zero} {
 		if *to, err = f.fresh(q); err != nil {
 			return nil, err
@@ -112,10 +113,14 @@ func (f *uniformFold) part(of func(compensated) []float64) *uniform {
 
 func sums(s compensated) []float64 { return s.sum }
 
-// result returns the sums, nil where nothing was added.
+// result returns the sums or means, nil where nothing was added.
 func (f *uniformFold) result() []*histogram.FloatHistogram {
 	for _, s := range append([]compensated{f.count, f.sum, f.zero}, compensatedOf(f.buckets)...) {
 		for k, n := range f.n {
+			if f.mean && n > 0 {
+				s.sum[k] /= float64(n)
+				s.c[k] /= float64(n)
+			}
 			if n > 1 {
 				s.sum[k] += s.c[k]
 			}
@@ -135,12 +140,16 @@ func compensatedOf(bs []compensatedBucket) []compensated {
 // histFold returns f as a fold of histograms one by one, for a group where the layout changes after all.
 func (f *uniformFold) histFold() *histFold {
 	h := &histFold{steps: make([]histGroup, len(f.n))}
+	for k := range h.steps {
+		h.steps[k].fold.Mean = f.mean
+	}
 	sum := f.part(sums)
 	for k, n := range f.n {
 		if n > 0 {
 			s, c := sum.at(k), f.compensation(sum, k)
 			h.steps[k].histogram = true
 			h.steps[k].fold = fn.ContinueSum(s, c, float64(n))
+			h.steps[k].fold.Mean = f.mean
 		}
 	}
 	return h

@@ -27,14 +27,15 @@ type windowScan struct {
 	derived bool                  // the samples are a subquery's, which has read
 	valid   func(x float64) error // remarks on a value of the first argument; nil accepts all
 
-	nativeFunc fn.NativeFunc          // the function where there are native histograms or start timestamps
-	argPos     posrange.PositionRange // of the first argument, for what nativeFunc remarks on
-	span       int64                  // of the range in milliseconds, of which windows may see more
-	ahead      int64                  // how far windows go on after the range
-	stats      bool                   // histograms are wanted without their buckets
-	starts     bool                   // start timestamps matter
-	uniform    float64                // not 0 asks for results bucket by bucket where possible: what a rise is divided by
-	checks     bool                   // the function refuses arguments, also where all it has is histograms
+	nativeFunc   fn.NativeFunc          // the function where there are native histograms or start timestamps
+	argPos       posrange.PositionRange // of the first argument, for what nativeFunc remarks on
+	span         int64                  // of the range in milliseconds, of which windows may see more
+	ahead        int64                  // how far windows go on after the range
+	stats        bool                   // histograms are wanted without their buckets
+	starts       bool                   // start timestamps matter
+	uniform      float64                // what a rise is divided by, if results can be computed bucket by bucket; else 0
+	takesUniform bool                   // the results are taken bucket by bucket
+	checks       bool                   // the function refuses arguments, also where all it has is histograms
 
 	named string // the last metric that was looked at for being a counter
 }
