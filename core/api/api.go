@@ -69,8 +69,10 @@ type Options struct {
 	ConfigYAML func() string // the same as YAML, for clients of Prometheus; nil gives them the TOML
 	Flags      map[string]string
 	Runtime    func() Runtime
-	Head       func() HeadStats // for /api/v1/status/tsdb
-	Plugins    func() any       // what is loaded, for /api/hearth/v1/plugins
+	Plugins    func() any // what is loaded, for /api/hearth/v1/plugins
+
+	Head        func() HeadStats                    // for /api/v1/status/tsdb
+	Cardinality func(limit int) storage.Cardinality // as well
 
 	Limits func(top int) limits.Report // for /api/hearth/v1/limits; nil: nothing is known
 

@@ -93,6 +93,8 @@ relabel_configs = [{ source_labels = ["__address__"], regex = "drop.*", action =
 		ExternalURL: &url.URL{Scheme: "http", Host: "hearth.example:9090"},
 		Flags:       map[string]string{"config": "test.toml"},
 		Config:      cfg.TOML,
+		Cardinality: db.Cardinality,
+		Head:        func() HeadStats { return HeadStats{NumSeries: uint64(db.Stats().Head.Series)} },
 	}))
 	t.Cleanup(func() {
 		server.Close()

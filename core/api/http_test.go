@@ -120,7 +120,7 @@ func TestErrorsHaveTheirTypeAndCode(t *testing.T) {
 			if errors.Is(tt.err, promql.ErrParse) {
 				return // of no storage
 			}
-			for _, path := range []string{"/api/v1/labels", "/api/v1/label/job/values", "/api/v1/series?match[]=up", "/api/v1/status/tsdb"} {
+			for _, path := range []string{"/api/v1/labels", "/api/v1/label/job/values", "/api/v1/series?match[]=up"} {
 				if w := send(h, http.MethodGet, path, nil); w.Code != tt.code || w.Body.String() != tt.want {
 					t.Errorf("%s: %d %s, want %d %s", path, w.Code, w.Body, tt.code, tt.want)
 				}

@@ -35,6 +35,7 @@ func (h *Host) handler() (http.Handler, error) {
 		Flags:       h.opts.Flags,
 		Runtime:     h.runtime,
 		Head:        h.head,
+		Cardinality: h.db.Cardinality,
 		Limits:      h.limitsReport,
 		Listen:      h.listener.Addr().String(),
 		Plugins:     func() any { return h.plugins.List() },

@@ -453,6 +453,9 @@ func (db *DB) Stats() Stats {
 	return s
 }
 
+// Cardinality says what the series in memory are made of; its lists have at most limit entries.
+func (db *DB) Cardinality(limit int) storage.Cardinality { return db.head.Cardinality(limit) }
+
 type metrics struct {
 	cuts, merges, deletions prometheus.Counter
 	cutBytes, mergeBytes    prometheus.Counter

@@ -6,6 +6,7 @@ import (
 	"hash/fnv"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,6 +171,20 @@ func TestFacetsAreNotSeen(t *testing.T) {
 		})
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+	if n := db.Stats().Head.Series; n != 3 {
+		t.Errorf("there are said to be %d series", n)
+	}
+	c := db.Cardinality(100)
+	for _, n := range c.SeriesByMetric {
+		if n.N != 1 {
+			t.Errorf("%d series of %s", n.N, n.Name)
+		}
+	}
+	for _, n := range slices.Concat(c.SeriesByPair, c.ValuesByLabel, c.BytesByLabel) {
+		if strings.Contains(n.Name, facet.Name) || n.N > 100 {
+			t.Errorf("%q is counted %d times", n.Name, n.N)
 		}
 	}
 	if err := db.maintain(t.Context()); err != nil {

@@ -22,6 +22,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/storage/facet"
 	"github.com/hearth-project/hearth/core/tsdb/index"
 	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
@@ -133,11 +134,19 @@ func (h *Head) Stats() Stats {
 	groups := h.dir.ngroups
 	h.dir.RUnlock()
 	s := Stats{
-		Series: int(h.series.Load()), Groups: groups, Samples: h.samples.Load(), OpenBytes: open,
+		Series: h.visible(), Groups: groups, Samples: h.samples.Load(), OpenBytes: open,
 		MinTime: h.mint.Load(), MaxTime: h.maxt.Load(), LogBytes: h.LogBytes(),
 	}
 	s.Empty = s.MinTime > s.MaxTime
 	return s
+}
+
+// visible returns how many series there are to users.
+func (h *Head) visible() int { return int(h.series.Load()) - h.index.Load().With(facet.Name) }
+
+// Cardinality counts series by what their labels are; see index.Mem.
+func (h *Head) Cardinality(limit int) storage.Cardinality {
+	return h.index.Load().Cardinality(limit, facet.Name)
 }
 
 // MinTime returns the time of the oldest sample, about; math.MaxInt64 while there is none.
@@ -354,7 +363,7 @@ func newMetrics(h *Head, reg prometheus.Registerer) *metrics {
 			prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "hearth_head_samples_appended_total", Help: "Samples taken."},
 				func() float64 { return float64(h.samples.Load()) }),
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hearth_head_series", Help: "Series in the head."},
-				func() float64 { return float64(h.series.Load()) }))
+				func() float64 { return float64(h.visible()) }))
 	}
 	return m
 }
