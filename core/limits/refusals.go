@@ -53,7 +53,7 @@ type Refusal struct {
 
 	series      labels.Labels
 	used, limit int64
-	has, usual  int  // series of the job
+	has, share  int  // series of the job
 	all         bool // nobody is taken
 	key         string
 	label       string
@@ -103,7 +103,7 @@ func (r *Refusal) what() string {
 	if r.all {
 		return text + ", and nobody gets new ones"
 	}
-	return fmt.Sprintf("%s, and job %q has grown most: it has %d, usual for it are %d", text, r.Job, r.has, r.usual)
+	return fmt.Sprintf("%s, and job %q has grown most beyond its share: it has %d series, its share is %d", text, r.Job, r.has, r.share)
 }
 
 // mend says what to do about it.

@@ -180,7 +180,7 @@ func (g *Gate) judge(ls labels.Labels, jobName string) *Refusal {
 	if !t.refuses(j, p) {
 		return nil
 	}
-	r := &Refusal{Reason: reason, used: int64(t.total), limit: int64(cfg.MaxSeries), all: p >= 1, has: j.n, usual: int(max(j.usual, t.fair))}
+	r := &Refusal{Reason: reason, used: int64(t.total), limit: int64(cfg.MaxSeries), all: p >= 1, has: j.n, share: int(max(j.usual, t.fair))}
 	if reason == reasonMemory {
 		r.used, r.limit = g.mu.memory.base(), g.mu.memory.budget
 	}
