@@ -81,11 +81,13 @@ func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, err
 		}
 		var points []model.Sample
 		if n > 0 {
-			points = make([]model.Sample, 0, n)
-		}
-		for k, x := range col.v {
-			if !storage.IsAbsent(x) {
-				points = append(points, model.Sample{T: g.At(k), V: x})
+			points = make([]model.Sample, n)
+			at := 0
+			for k, x := range col.v {
+				if !storage.IsAbsent(x) {
+					points[at] = model.Sample{T: g.At(k), V: x}
+					at++
+				}
 			}
 		}
 		mat = append(mat, model.Series{Labels: ss[i].metric(), Samples: points, Histograms: hists})

@@ -72,49 +72,88 @@ func within(v []float64, limit float64) bool {
 // cells returns how much memory u takes.
 func (u *uniform) cells() int { return (3 + len(u.buckets)) * len(u.there) }
 
-// rows makes histograms of u, nil where there is none.
+// rows makes histograms of u, nil where there is none. They lie together in memory, and share their spans where these
+// are the same as at the step before.
 func (u *uniform) rows() []*histogram.FloatHistogram {
 	out := make([]*histogram.FloatHistogram, len(u.there))
+	some, filled := 0, 0
 	for k, there := range u.there {
 		if there {
-			out[k] = u.at(k)
+			some++
+			filled += u.filled(k)
 		}
+	}
+	all, counts := make([]histogram.FloatHistogram, some), make([]float64, filled)
+	var last *histogram.FloatHistogram
+	var spans [2][]histogram.Span
+	for k, there := range u.there {
+		if !there {
+			continue
+		}
+		n := u.filled(k)
+		h := &all[0]
+		u.fill(h, k, counts[:n:n], &spans)
+		all, counts = all[1:], counts[n:]
+		if last != nil && slices.Equal(last.PositiveSpans, spans[1]) {
+			h.PositiveSpans = last.PositiveSpans
+		} else {
+			h.PositiveSpans = slices.Clone(spans[1])
+		}
+		if last != nil && slices.Equal(last.NegativeSpans, spans[0]) {
+			h.NegativeSpans = last.NegativeSpans
+		} else {
+			h.NegativeSpans = slices.Clone(spans[0])
+		}
+		out[k], last = h, h
 	}
 	return out
 }
 
-// at makes the histogram at step k, without empty buckets.
+// at makes the histogram at step k.
 func (u *uniform) at(k int) *histogram.FloatHistogram {
-	h := &histogram.FloatHistogram{
-		CounterResetHint: histogram.GaugeType, Schema: u.schema, ZeroThreshold: u.threshold, CustomValues: u.bounds,
-		ZeroCount: u.zero[k], Count: u.count[k], Sum: u.sum[k],
-	}
-	var next [2]int32
-	n := 0
+	h := &histogram.FloatHistogram{}
+	var spans [2][]histogram.Span
+	u.fill(h, k, make([]float64, u.filled(k)), &spans)
+	h.NegativeSpans, h.PositiveSpans = spans[0], spans[1]
+	return h
+}
+
+// filled returns how many buckets have a count at step k.
+func (u *uniform) filled(k int) (n int) {
 	for i := range u.buckets {
 		if u.buckets[i].counts[k] != 0 {
 			n++
 		}
 	}
-	all := make([]float64, 0, n) // of both sides
-	split := 0
+	return n
+}
+
+// fill makes h the histogram at step k, without empty buckets and for now without spans: those of the negative and the
+// positive side go to spans, whose memory is used again. counts has a place for each bucket.
+func (u *uniform) fill(h *histogram.FloatHistogram, k int, counts []float64, spans *[2][]histogram.Span) {
+	*h = histogram.FloatHistogram{
+		CounterResetHint: histogram.GaugeType, Schema: u.schema, ZeroThreshold: u.threshold, CustomValues: u.bounds,
+		ZeroCount: u.zero[k], Count: u.count[k], Sum: u.sum[k],
+	}
+	var next [2]int32
+	spans[0], spans[1] = spans[0][:0], spans[1][:0]
+	n, split := 0, 0
 	for i := range u.buckets {
 		b := &u.buckets[i]
 		x := b.counts[k]
 		if x == 0 {
 			continue
 		}
-		all = append(all, x)
+		counts[n] = x
+		n++
+		side := 1
 		if b.key.negative {
-			h.NegativeSpans = storage.AppendBucket(h.NegativeSpans, b.key.index, next[0])
-			next[0], split = b.key.index+1, len(all)
-			continue
+			side, split = 0, n
 		}
-		h.PositiveSpans = storage.AppendBucket(h.PositiveSpans, b.key.index, next[1])
-		next[1] = b.key.index + 1
+		spans[side] = storage.AppendBucket(spans[side], b.key.index, next[side])
+		next[side] = b.key.index + 1
 	}
-	h.NegativeBuckets, h.PositiveBuckets = all[:split:split], all[split:]
-	return h
+	h.NegativeBuckets, h.PositiveBuckets = counts[:split:split], counts[split:]
 }
 
 // uniformRate computes rate or increase of the histograms c, at the steps of w, if they have one layout, are counters
