@@ -129,7 +129,7 @@ func diskText(r *Refusal) string {
 		return fmt.Sprintf("%s: %s are left. It goes on by itself when there is space: delete files, or set [storage] retention lower and reload",
 			storage.ErrNoSpace, bytesText(r.used))
 	}
-	return fmt.Sprintf("%s: %s are left, and jobs of priority %s, as %q, stop first. It goes on by itself when there is space: "+
+	return fmt.Sprintf("%s: %s are left, and jobs of priority %s, as %q, stop before others. It goes on by itself when there is space: "+
 		"delete files, set [storage] retention lower, or give the job another priority, and reload",
 		storage.ErrNoSpace, bytesText(r.used), r.priority, r.Job)
 }

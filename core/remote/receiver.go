@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/golang/snappy"
@@ -62,6 +63,7 @@ type Receiver struct {
 	memory   *semaphore.Weighted // bytes of requests that are decoded at the same time
 	requests sync.Pool           // of *request
 	metrics  metrics
+	told     atomic.Int64 // when a request that failed was last logged, Unix nanoseconds
 }
 
 // NewReceiver returns a receiver that writes to opts.Storage.
@@ -126,12 +128,18 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, hr *http.Request) {
 		return
 	}
 	level := slog.LevelDebug // the sender is told; it has the log of its own mistakes
-	if code >= http.StatusInternalServerError {
-		level = slog.LevelError
+	if now := r.opts.Clock().UnixNano(); code >= http.StatusInternalServerError {
+		if last := r.told.Load(); now-last >= int64(pause) && r.told.CompareAndSwap(last, now) {
+			level = slog.LevelError
+		}
 	}
 	r.opts.Logger.Log(hr.Context(), level, "remote write request refused", "code", code, "sender", hr.RemoteAddr, "err", err)
 	http.Error(w, err.Error(), code)
 }
+
+// pause is the time between two lines of the log about requests that the storage could not take: on a full disk all
+// senders come again and again.
+const pause = 10 * time.Second
 
 func (r *Receiver) serve(hr *http.Request, w http.ResponseWriter, q *request) (int, error) {
 	if hr.Method != http.MethodPost {

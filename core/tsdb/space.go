@@ -64,9 +64,6 @@ func (db *DB) watchSpace() {
 		s.Ballast = st.Size()
 	}
 	if b.ran.Swap(false) || isFull(db.head.Failed()) {
-		if s.Ballast > 0 {
-			db.log.Warn("The disk is full: the ballast is given back, so that there is room to tidy up", "bytes", s.Ballast)
-		}
 		b.full = s.Wanted > 0
 	}
 	switch {
@@ -74,6 +71,9 @@ func (db *DB) watchSpace() {
 		if err := db.fs.Remove(name); err != nil {
 			db.log.Error("The ballast stays", "file", name, "err", err)
 			break
+		}
+		if b.full {
+			db.log.Warn("The disk is full: the ballast is given back, so that there is room to tidy up", "bytes", s.Ballast)
 		}
 		s.Free, s.Ballast = s.Free+s.Ballast, 0
 	case s.Ballast < s.Wanted && s.Free+s.Ballast >= 2*s.Wanted:
