@@ -25,11 +25,12 @@ const (
 // stream gathers an answer and sends it piece by piece, so that a large result stands in memory once, not twice.
 // After the first error it sends nothing.
 type stream struct {
-	ctx    context.Context // ends when the client is gone
-	w      http.ResponseWriter
-	b      []byte
-	points points
-	err    error
+	ctx     context.Context // ends when the client is gone
+	w       http.ResponseWriter
+	b       []byte
+	points  points
+	samples []model.Sample // of a series of columns
+	err     error
 }
 
 // streams keeps what the last answers were gathered in. As a pool has to be shared, it is the one variable here.

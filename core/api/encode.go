@@ -36,6 +36,18 @@ func (s *stream) value(v model.Value) {
 			}
 		}
 		s.b = append(s.b, ']')
+	case *model.Columns:
+		s.b = append(s.b, '[')
+		for i, c := range v.Series {
+			if i > 0 {
+				s.b = append(s.b, ',')
+			}
+			s.samples = v.Samples(i, s.samples[:0])
+			if s.series(&model.Series{Labels: c.Labels, Samples: s.samples, Histograms: c.Histograms}); s.err != nil {
+				return
+			}
+		}
+		s.b = append(s.b, ']')
 	case model.Scalar:
 		s.b = append(s.b, '[')
 		s.b = appendPlain(s.b, float64(v.T)/1000)

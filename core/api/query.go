@@ -105,7 +105,7 @@ func withTimeout(c echo.Context) (ctx context.Context, cancel context.CancelFunc
 
 func queryOptions(c echo.Context) (o promql.QueryOptions, err error) {
 	o.Caller = caller(c)
-	o.Explain, o.PerStep = explain(c), c.FormValue("stats") == "all"
+	o.Columns, o.Explain, o.PerStep = true, explain(c), c.FormValue("stats") == "all"
 	if v := c.FormValue("lookback_delta"); v != "" {
 		if o.Lookback, err = parseDuration(v); err != nil {
 			return o, bad("error parsing lookback delta duration: %w", err)
@@ -145,6 +145,10 @@ func limited(v model.Value, n int) (model.Value, bool) {
 	case model.Vector:
 		if len(v) > n {
 			return v[:n], true
+		}
+	case *model.Columns:
+		if len(v.Series) > n {
+			return &model.Columns{Start: v.Start, Step: v.Step, Series: v.Series[:n]}, true
 		}
 	case model.Matrix:
 		if len(v) > n {

@@ -72,7 +72,11 @@ func BenchmarkQueries(b *testing.B) {
 		}
 		b.Run(q.name+"/equal", func(b *testing.B) {
 			res, done := both.runSamples(b, theirs, c)
-			if diff := difference(run(), res.Value); diff != "" {
+			got := run()
+			if c, ok := got.(*model.Columns); ok {
+				got = c.Matrix()
+			}
+			if diff := difference(got, res.Value); diff != "" {
 				b.Fatal(diff)
 			}
 			done()
@@ -98,7 +102,7 @@ func (b both) runColumns(q storage.Queryable, c queryCase) (*Result, error) {
 	if c.step == 0 {
 		return b.ours.Instant(context.Background(), q, c.expr, c.start, QueryOptions{})
 	}
-	return b.ours.Range(context.Background(), q, c.expr, c.start, c.end, c.step, QueryOptions{})
+	return b.ours.Range(context.Background(), q, c.expr, c.start, c.end, c.step, QueryOptions{Columns: true})
 }
 
 func (b both) runSamples(tb testing.TB, from upstorage.Queryable, c queryCase) (res *upstream.Result, done func()) {

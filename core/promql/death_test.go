@@ -167,13 +167,13 @@ func (c parkedColumns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 func TestTheLargestQueryMakesRoom(t *testing.T) {
 	e := New(Options{MaxMemory: 4 << 20, Threads: 1})
 	data := crowd(2000)
-	ask := func(from storage.Queryable, steps int) error { // 32 kB a step
+	ask := func(from storage.Queryable, steps int) error { // 16 kB a step
 		end := now.Add(-5*time.Minute + time.Duration(steps-1)*time.Second)
 		_, err := e.Range(t.Context(), from, "crowd * 2", now.Add(-5*time.Minute), end, time.Second, QueryOptions{})
 		return err
 	}
 	large, there := make(chan error), make(chan struct{})
-	go func() { large <- ask(parked{data, 1500, there}, 90) }() // some 2.2 MB by then
+	go func() { large <- ask(parked{data, 1500, there}, 180) }() // some 2.2 MB by then
 	<-there
 	if _, err := e.Instant(t.Context(), data, "sum(crowd)", now, QueryOptions{Rule: true}); err != nil {
 		t.Errorf("a rule: %v", err)
@@ -181,7 +181,7 @@ func TestTheLargestQueryMakesRoom(t *testing.T) {
 	if len(e.Running()) != 1 {
 		t.Error("the large query is gone when nobody needs its memory")
 	}
-	if err := ask(data, 50); err != nil {
+	if err := ask(data, 100); err != nil {
 		t.Errorf("the other: %v", err)
 	}
 	if err := <-large; !errors.Is(err, ErrNoMemory) || !strings.Contains(err.Error(), "all together may hold 4.0 MiB ([query] max_memory), 1.0 MiB of it for rules, and ") {
@@ -196,8 +196,8 @@ func TestTheLargestQueryMakesRoom(t *testing.T) {
 func TestQueriesShareTheirMemory(t *testing.T) {
 	e := New(Options{MaxMemory: 8 << 20, MaxConcurrency: 8})
 	data := crowd(2000)
-	ask := func() error { // 100 steps of 2000 series: 3.2 MB of result
-		_, err := e.Range(t.Context(), data, "crowd * 2", now.Add(-5*time.Minute), now.Add(-5*time.Minute+99*time.Second), time.Second, QueryOptions{})
+	ask := func() error { // 200 steps of 2000 series: 3.2 MB of result
+		_, err := e.Range(t.Context(), data, "crowd * 2", now.Add(-5*time.Minute), now.Add(-5*time.Minute+199*time.Second), time.Second, QueryOptions{})
 		return err
 	}
 	var wg sync.WaitGroup

@@ -23,13 +23,14 @@ type QueryOptions struct {
 	Lookback time.Duration // 0 is the engine's
 	Caller   Caller        // shown where running queries are
 	Explain  bool          // Stats.Explain tells what each part of the query did
+	Columns  bool          // the matrix of a range query may come as columns, in half the memory
 	PerStep  bool          // Stats.Samples tells what each step looked at
 	Rule     bool          // it is a rule's: others do not take its turn, nor the memory reserved for rules
 }
 
 // Result is what a query gives.
 type Result struct {
-	Value    model.Value // never nil
+	Value    model.Value // never nil; of a range query a *model.Columns if QueryOptions.Columns
 	Warnings []string    // sorted, with their place in the query
 	Infos    []string    // likewise
 	Stats    *Stats
@@ -46,6 +47,7 @@ type request struct {
 	rule       bool
 	explain    bool
 	perStep    bool
+	columns    bool
 }
 
 // Instant evaluates expr at the time t on what q holds. The value has the type of the expression; a vector is in the
@@ -60,7 +62,7 @@ func (e *Engine) Range(ctx context.Context, q storage.Queryable, expr string, st
 	if step < time.Millisecond {
 		return nil, parseError{fmt.Errorf("the step of a range query is %s: it must be at least 1ms", step)}
 	}
-	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain, perStep: o.PerStep})
+	return e.query(ctx, q, request{expr: expr, start: start, end: end, step: step, lookback: o.Lookback, caller: o.Caller, rule: o.Rule, explain: o.Explain, perStep: o.PerStep, columns: o.Columns})
 }
 
 func (e *Engine) query(ctx context.Context, q storage.Queryable, r request) (*Result, error) {
@@ -119,6 +121,9 @@ func (e *Engine) evaluate(ctx context.Context, q storage.Queryable, r request) (
 	s.Timings.EvalTotalTime = s.Timings.ExecTotalTime - s.Timings.ExecQueueTime
 	s.Explain = out.Trace
 	e.metrics.observe(s)
+	if c, ok := out.Value.(*model.Columns); ok && !r.columns {
+		out.Value = c.Matrix()
+	}
 	return &Result{Value: out.Value, Stats: s}, out.Annos, nil
 }
 

@@ -56,50 +56,72 @@ func (q *query) instant(op operator, t int64) (model.Value, error) {
 	return vec, err
 }
 
+// rangeOf evaluates op into columns, at 8 bytes a sample. What an operator holds already is not copied.
 func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, error) {
-	ss, err := op.open(q)
-	if err != nil {
-		return nil, err
+	out := &model.Columns{Start: g.Start, Step: g.Step}
+	var err error
+	if h, ok := op.(holder); ok {
+		var m *matrix
+		if m, err = h.matrix(q); err == nil {
+			err = q.results(out, m.series, g, true, m.push)
+		}
+	} else {
+		var ss []series
+		if ss, err = op.open(q); err == nil {
+			err = q.results(out, ss, g, false, func(to sink) error { return op.run(q, to) })
+		}
 	}
-	mat := model.Matrix{}
-	err = op.run(q, func(i int, col column) error {
-		n := 0
-		for _, x := range col.v {
-			if !storage.IsAbsent(x) {
-				n++
-			}
-		}
-		hists, size := histogramsOf(col.h, g)
-		if n+len(hists) == 0 {
-			return nil
-		}
-		if err := q.checkResult(len(mat)+1, ss[i].labels, n+size); err != nil {
-			return err
-		}
-		if err := q.charge((n + size) * cellsPerSample); err != nil {
-			return err
-		}
-		var points []model.Sample
-		if n > 0 {
-			points = make([]model.Sample, n)
-			at := 0
-			for k, x := range col.v {
-				if !storage.IsAbsent(x) {
-					points[at] = model.Sample{T: g.At(k), V: x}
-					at++
-				}
-			}
-		}
-		mat = append(mat, model.Series{Labels: ss[i].metric(), Samples: points, Histograms: hists})
-		return nil
-	})
 	if err != nil {
 		return nil, err
 	}
 	began := time.Now()
-	sortByLabels(mat)
+	byLabels := func(a, b model.Column) int { return labels.Compare(a.Labels, b.Labels) }
+	if !slices.IsSortedFunc(out.Series, byLabels) {
+		slices.SortFunc(out.Series, byLabels)
+	}
 	res.Sort = time.Since(began)
-	return mat, nil
+	return out, nil
+}
+
+// results adds the columns that run pushes to out. Columns that are ours may be kept.
+func (q *query) results(out *model.Columns, ss []series, g plan.Grid, ours bool, run func(sink) error) error {
+	return run(func(i int, col column) error {
+		runs, n := runsOf(col.v)
+		hists, size := histogramsOf(col.h, g)
+		if n+len(hists) == 0 {
+			return nil
+		}
+		if err := q.checkResult(len(out.Series)+1, ss[i].labels, n+size); err != nil {
+			return err
+		}
+		v := col.v
+		if !ours || n < len(v) {
+			if err := q.charge(n + len(runs) + size*cellsPerSample); err != nil {
+				return err
+			}
+			v = make([]float64, 0, n)
+			for _, r := range runs {
+				v = append(v, col.v[r.First:r.First+r.N]...)
+			}
+		}
+		out.Series = append(out.Series, model.Column{Labels: ss[i].metric(), V: v, Runs: runs, Histograms: hists})
+		return nil
+	})
+}
+
+// runsOf returns where a column has values, and how many.
+func runsOf(v []float64) (runs []model.Run, n int) {
+	for k := 0; k < len(v); k++ {
+		first := k
+		for k < len(v) && !storage.IsAbsent(v[k]) {
+			k++
+		}
+		if k > first {
+			runs = append(runs, model.Run{First: int32(first), N: int32(k - first)})
+			n += k - first
+		}
+	}
+	return runs, n
 }
 
 // histogramsOf returns the histograms of a column at the steps of g, and for how many samples they count.
