@@ -29,6 +29,7 @@ import (
 	"github.com/hearth-project/hearth/core/rules"
 	"github.com/hearth-project/hearth/core/scrape"
 	"github.com/hearth-project/hearth/core/tsdb"
+	"github.com/hearth-project/hearth/core/tsdb/exemplars"
 )
 
 // Options is what does not come from the configuration file.
@@ -49,6 +50,7 @@ type Host struct {
 
 	limits    *limits.Gate
 	db        *tsdb.DB
+	exemplars *exemplars.Store
 	engine    *promql.Engine
 	plugins   *plugin.Host
 	functions *functions
@@ -122,6 +124,17 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 	})
 	if err != nil {
 		return fmt.Errorf("storage %s: %w", dir, err)
+	}
+	h.exemplars, err = exemplars.Open(exemplars.Options{
+		FS:         vfs.OS{},
+		Dir:        filepath.Join(dir, "exemplars"),
+		Max:        cfg.Storage.MaxExemplars,
+		Window:     cfg.Storage.OutOfOrderTimeWindow.Std(),
+		Logger:     h.part("exemplars"),
+		Registerer: h.registry,
+	})
+	if err != nil {
+		return err
 	}
 	queries := promql.Options{
 		Lookback:        cfg.Query.LookbackDelta.Std(),
@@ -221,7 +234,7 @@ func (h *Host) Run(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"limits", h.limits.Run}, {"tsdb", h.db.Run}, {"alert", h.alerts.Run}, {"rules", h.rules.Run}, {"scrape", h.scrape.Run}, {"discovery", h.discovery.Run},
+		{"limits", h.limits.Run}, {"tsdb", h.db.Run}, {"exemplars", h.exemplars.Run}, {"alert", h.alerts.Run}, {"rules", h.rules.Run}, {"scrape", h.scrape.Run}, {"discovery", h.discovery.Run},
 	} {
 		group.Go(func() error {
 			if err := part.run(groupCtx); err != nil {
@@ -277,6 +290,9 @@ func (h *Host) Close() error {
 	}
 	if h.engine != nil {
 		errs = append(errs, h.engine.Close())
+	}
+	if h.exemplars != nil {
+		errs = append(errs, h.exemplars.Close())
 	}
 	if h.db != nil {
 		errs = append(errs, h.db.Close())

@@ -59,6 +59,17 @@ func limitsOf(cfg *config.Config) limits.Config {
 	return c
 }
 
+// boundBodies gives jobs without a body_size_limit one that the memory budget allows for: an exposition is in memory as
+// a whole.
+func boundBodies(cfg *config.Config, budget int64) {
+	const part = 8
+	for _, s := range cfg.ScrapeConfigs {
+		if s.BodySizeLimit == 0 && budget > 0 && budget/part < 64<<20 { // which is what there is without
+			s.BodySizeLimit = config.Size(budget / part)
+		}
+	}
+}
+
 // retentionOf turns the configuration's words for retention into the database's.
 func retentionOf(cfg *config.Config) (tsdb.Retention, error) {
 	r := cfg.Storage.Retention
@@ -78,6 +89,7 @@ func retentionOf(cfg *config.Config) (tsdb.Retention, error) {
 func (h *Host) applyLimits(cfg *config.Config) error {
 	h.limits.Apply(limitsOf(cfg))
 	h.db.SetBallast(int64(cfg.Storage.Ballast))
+	h.exemplars.Resize(cfg.Storage.MaxExemplars, cfg.Storage.OutOfOrderTimeWindow.Std())
 	r, err := retentionOf(cfg)
 	if err != nil {
 		return err

@@ -73,6 +73,11 @@ func (h *Host) swap(cfg *config.Config) error {
 
 // apply gives each part its tables: those that may refuse come first.
 func (h *Host) apply(cfg *config.Config) error {
+	budget := int64(cfg.Limits.Memory)
+	if budget == 0 {
+		budget = h.limits.Machine()
+	}
+	boundBodies(cfg, budget)
 	if err := h.functions.apply(cfg.Functions); err != nil { // before the rules that call them
 		return fmt.Errorf("functions: %w", err)
 	}

@@ -36,6 +36,7 @@ func (h *Host) handler() (http.Handler, error) {
 		Runtime:     h.runtime,
 		Head:        h.head,
 		Cardinality: h.db.Cardinality,
+		Exemplars:   h.exemplars,
 		Limits:      h.limitsReport,
 		Listen:      h.listener.Addr().String(),
 		Plugins:     func() any { return h.plugins.List() },
@@ -48,6 +49,7 @@ func (h *Host) handler() (http.Handler, error) {
 	if cfg.Server.RemoteWrite {
 		o.Write = remote.NewReceiver(remote.Options{
 			Storage:    h.db,
+			Exemplars:  h.exemplars,
 			MaxBytes:   int64(cfg.Server.MaxRequestBytes),
 			Logger:     h.part("remote"),
 			Registerer: h.registry,

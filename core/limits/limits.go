@@ -113,6 +113,9 @@ func (g *Gate) Apply(c Config) {
 	g.floor.Store(int32(g.mu.disk.floor()))
 }
 
+// Machine returns the memory budget of a configuration that says none, in bytes; 0 is none.
+func (g *Gate) Machine() int64 { return g.opts.Machine }
+
 // Run measures once a second, and acts, until ctx ends. It returns nil.
 func (g *Gate) Run(ctx context.Context) error {
 	tick := time.NewTicker(time.Second)

@@ -109,6 +109,24 @@ func (n *natives) sweep() {
 	n.some.Store(len(n.all) > 0)
 }
 
+// forget forgets the series if none of its samples has been stored: one that a limit refuses leaves nothing behind.
+func (n *natives) forget(s *native) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.group == nil || s.newest != math.MinInt64 {
+		return
+	}
+	s.group.Close()
+	s.group = nil
+	hash := s.ls.Hash()
+	if n.all[hash] = slices.DeleteFunc(n.all[hash], func(o *native) bool { return o == s }); len(n.all[hash]) == 0 {
+		delete(n.all, hash)
+	}
+	n.some.Store(len(n.all) > 0)
+}
+
 func isNative(s model.Series) bool { return len(s.Histograms)+len(s.Starts) > 0 }
 
 // appendNative stores the samples of series with histograms or start timestamps, and what series that have had any got besides. It returns
@@ -135,7 +153,11 @@ func (db *DB) appendNative(ctx context.Context, batch []model.Series) (rest []mo
 				continue
 			}
 		}
+		refused := res.Rejected
 		pos, err := db.appendTo(ctx, s, in, &res)
+		if res.Rejected > refused {
+			db.natives.forget(s)
+		}
 		if err != nil {
 			return nil, res, err
 		}

@@ -310,4 +310,7 @@ func TestOnlyNewSeriesAreRefused(t *testing.T) {
 	if err := db.Append(ctx, other); !errors.Is(err, storage.ErrLimit) {
 		t.Errorf("a new histogram: %v", err)
 	}
+	if n := len(db.natives.all); n != 1 {
+		t.Errorf("%d series with histograms are remembered, want the known one", n)
+	}
 }
