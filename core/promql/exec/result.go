@@ -85,8 +85,12 @@ func (q *query) rangeOf(op operator, g plan.Grid, res *Result) (model.Value, err
 
 // results adds the columns that run pushes to out. Columns that are ours may be kept.
 func (q *query) results(out *model.Columns, ss []series, g plan.Grid, ours bool, run func(sink) error) error {
+	var runs, last []model.Run
 	return run(func(i int, col column) error {
-		runs, n := runsOf(col.v)
+		n := 0
+		if runs, n = runsOf(col.v, runs[:0]); !slices.Equal(runs, last) { // mostly all series have the same
+			last = slices.Clone(runs)
+		}
 		hists, size := histogramsOf(col.h, g)
 		if n+len(hists) == 0 {
 			return nil
@@ -104,16 +108,16 @@ func (q *query) results(out *model.Columns, ss []series, g plan.Grid, ours bool,
 				v = append(v, col.v[r.First:r.First+r.N]...)
 			}
 		}
-		out.Series = append(out.Series, model.Column{Labels: ss[i].metric(), V: v, Runs: runs, Histograms: hists})
+		out.Series = append(out.Series, model.Column{Labels: ss[i].metric(), V: v, Runs: last, Histograms: hists})
 		return nil
 	})
 }
 
-// runsOf returns where a column has values, and how many.
-func runsOf(v []float64) (runs []model.Run, n int) {
+// runsOf appends where a column has values to runs, and returns how many.
+func runsOf(v []float64, runs []model.Run) (_ []model.Run, n int) {
 	for k := 0; k < len(v); k++ {
 		first := k
-		for k < len(v) && !storage.IsAbsent(v[k]) {
+		for k < len(v) && (v[k] == v[k] || !storage.IsAbsent(v[k])) {
 			k++
 		}
 		if k > first {
