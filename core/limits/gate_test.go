@@ -330,3 +330,21 @@ func TestThisProcessIsMeasured(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
+
+func BenchmarkAdmit(b *testing.B) {
+	for _, full := range []bool{false, true} {
+		b.Run(fmt.Sprintf("refused=%v", full), func(b *testing.B) {
+			w := newWorld(Config{MaxSeries: 1 << 40, MaxLabels: 50, MaxLabelValue: 1000})
+			if full {
+				w.Apply(Config{MaxSeriesPerJob: 1})
+				w.load("j", 1)
+			}
+			ls := labels.FromStrings("__name__", "http_request_duration_seconds_bucket", "code", "200", "instance", "10.0.0.1:9090", "job", "j", "le", "0.5", "path", "/api/v1/query")
+			for b.Loop() {
+				if w.Admit(ls) == nil {
+					w.Count("j", "10.0.0.1:9090", 1)
+				}
+			}
+		})
+	}
+}
