@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/prometheus/prometheus/promql/parser"
 
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/promql"
@@ -156,26 +154,6 @@ func limited(v model.Value, n int) (model.Value, bool) {
 		}
 	}
 	return v, false
-}
-
-// queryExemplars serves GET and POST /api/v1/query_exemplars. Exemplars are not stored, so the list is empty; what
-// the parameters must be is checked all the same, as clients probe it.
-func (h *handler) queryExemplars(c echo.Context) error {
-	start, end, err := rangeParams(c)
-	if err != nil {
-		return err
-	}
-	if end.Before(start) {
-		return bad("end timestamp must not be before start timestamp")
-	}
-	expr, err := h.Engine.Parser().ParseExpr(c.FormValue("query"))
-	if err != nil {
-		return &apiError{errBadData, err}
-	}
-	if len(parser.ExtractSelectors(expr)) == 0 {
-		return c.NoContent(http.StatusNoContent)
-	}
-	return respond(c, []struct{}{})
 }
 
 // formatQuery serves GET and POST /api/v1/format_query: the expression, prettified.

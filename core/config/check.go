@@ -122,6 +122,7 @@ func (c *checker) storage(s *Storage) {
 	if s.Path == "" {
 		c.problem(c.at(&s.Path), "storage.path: must name a directory")
 	}
+	c.notNegative(&s.MaxExemplars, "storage.max_exemplars")
 	if s.Sync != "always" && s.Sync != "off" {
 		d, err := model.ParseDuration(s.Sync)
 		if err != nil || d <= 0 {

@@ -71,6 +71,7 @@ type Storage struct {
 	Sync                 string    `toml:"sync"`                     // always, off, or the longest time an acknowledged sample may stay unsynced; default 200ms
 	OutOfOrderTimeWindow Duration  `toml:"out_of_order_time_window"` // how much older than the newest a sample may be; default 0
 	Ballast              Size      `toml:"ballast"`                  // of a file that is given back when the disk is full, at most a fiftieth of the disk; default 64MiB
+	MaxExemplars         int       `toml:"max_exemplars"`            // that are kept in all; 0 is none, default 100000
 	MinFree              Size      `toml:"min_free"`                 // of the disk, at most a twentieth of it: below, jobs stop being stored, by priority; default 64MiB
 }
 

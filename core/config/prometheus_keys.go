@@ -9,7 +9,6 @@ const (
 	noReading   = "hearth does not query other servers"
 	noTracing   = "hearth writes no traces"
 	noOTLP      = "hearth does not receive OTLP yet"
-	noExemplars = "hearth does not keep exemplars yet"
 	noLegacy    = "hearth takes every UTF-8 name"
 	noFailLog   = "hearth shows scrape errors on its targets page and keeps no file of them"
 	noRef       = "secrets are given as they are or as files; there is no secret manager to ask"
@@ -36,7 +35,7 @@ var prometheusKeys = map[string]rule{
 			"stale_series_compaction_threshold": {lost: "hearth writes blocks of stale series as of others"},
 			"chunk_encoding":                    {lost: "hearth chooses the encoding by what is smallest"},
 		}},
-		"exemplars": {lost: noExemplars},
+		"exemplars": {in: map[string]rule{"max_exemplars": {as: []string{"storage", "max_exemplars"}}}},
 	}},
 	"tracing":      {lost: noTracing},
 	"remote_write": {lost: noSending},

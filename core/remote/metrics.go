@@ -38,7 +38,7 @@ func (m metrics) count(s skipped) {
 	for _, k := range []struct {
 		kind string
 		n    int
-	}{{"metadata", s.metadata}, {"exemplar", s.exemplars}} {
+	}{{"metadata", s.metadata}} {
 		if k.n > 0 {
 			m.skipped.WithLabelValues(k.kind).Add(float64(k.n))
 		}

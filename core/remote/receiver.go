@@ -4,7 +4,7 @@
 //
 // The message is walked in place. A series is known by the bytes of its labels, so that labels are made once for a
 // series, not once for a sample: see known.go. Series with native histograms or start timestamps are written by their
-// labels. What hearth does not keep yet (metadata, exemplars) is counted and skipped.
+// labels. What hearth does not keep yet (metadata) is counted and skipped.
 package remote
 
 import (
@@ -23,6 +23,7 @@ import (
 
 	"github.com/golang/snappy"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/exemplar"
 	"github.com/prometheus/prometheus/model/labels"
 	"golang.org/x/sync/semaphore"
 
@@ -49,8 +50,9 @@ type Storage interface {
 // Options says where samples go. Storage must be set.
 type Options struct {
 	Storage    Storage
-	MaxBytes   int64 // of a request, before and after decompression; 0 means 32 MiB, the most is 1 GiB
-	CacheBytes int64 // for the names of known series; 0 means 64 MiB
+	Exemplars  storage.ExemplarWriter // nil: they are counted and skipped
+	MaxBytes   int64                  // of a request, before and after decompression; 0 means 32 MiB, the most is 1 GiB
+	CacheBytes int64                  // for the names of known series; 0 means 64 MiB
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Clock      func() time.Time // nil means time.Now
@@ -103,14 +105,17 @@ type request struct {
 	points  []storage.Point // to be written
 	of      []int32         // and their series, by index
 	natives []model.Series  // with more than numbers
-	gone    []int           // points whose series left the storage
+
+	exemplars []exemplar.QueryResult
+	gone      []int // points whose series left the storage
 }
 
 func (q *request) reset() {
 	q.body.Reset()
 	clear(q.sets) // labels must not be held
 	clear(q.natives)
-	q.samples, q.series, q.sets, q.natives = q.samples[:0], q.series[:0], q.sets[:0], q.natives[:0]
+	clear(q.exemplars)
+	q.samples, q.series, q.sets, q.natives, q.exemplars = q.samples[:0], q.series[:0], q.sets[:0], q.natives[:0], q.exemplars[:0]
 }
 
 // ServeHTTP answers 204 when every sample is stored. 400 means that some cannot be, ever: the sender must not try
@@ -180,7 +185,7 @@ func (r *Receiver) serve(hr *http.Request, w http.ResponseWriter, q *request) (i
 	}
 	done, code, err := r.store(hr.Context(), q, walk)
 	q.written = walk.labels
-	for name, n := range map[string]int{"Samples": done.samples, "Histograms": done.histograms, "Exemplars": 0} {
+	for name, n := range map[string]int{"Samples": done.samples, "Histograms": done.histograms, "Exemplars": done.exemplars} {
 		w.Header().Set("X-Prometheus-Remote-Write-"+name+"-Written", strconv.Itoa(n))
 	}
 	return code, err

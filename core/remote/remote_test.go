@@ -160,7 +160,7 @@ func TestWhatIsStored(t *testing.T) {
 		{"a label twice", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("__name__", "up", "a", "1", "a", "2"), 1)}}, 400, nil, "has the label a twice"},
 		{"a value that is no UTF-8", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("__name__", "up", "a", "\xff"), 1)}}, 400, nil, "must be valid UTF-8"},
 		{"a sample of the future, the rest is stored", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{future}}, 400, []string{`{__name__="up"} 0 1`}, "sample too far in the future: {__name__=\"up\"} at 2023-11-14T23:13:20Z"},
-		{"metadata and exemplars are skipped, histograms are not", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{extras}, Metadata: []prompb.MetricMetadata{{MetricFamilyName: "up"}}}, 204,
+		{"histograms beside a number", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{extras}, Metadata: []prompb.MetricMetadata{{MetricFamilyName: "up"}}}, 204,
 			[]string{`{__name__="up"} 0 1`, `{__name__="up"} 5 {count:3, sum:2, (0.5,0.7071067811865475]:1, (0.7071067811865475,1]:2} of integers`,
 				`{__name__="up"} 6 {count:0.5, sum:2, (1,2]:0.5} of floats`}, ""},
 	} {

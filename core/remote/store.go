@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/prometheus/prometheus/model/exemplar"
+
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/storage"
 )
@@ -29,7 +31,7 @@ func (q *request) raw(s *sent) []byte { return q.text[s.rawLo:s.rawHi] }
 func (q *request) samplesOf(s *sent) []model.Sample { return q.samples[s.samplesLo:s.end] }
 
 // written is how much of a request was stored.
-type written struct{ samples, histograms int }
+type written struct{ samples, histograms, exemplars int }
 
 // store writes what w walks over and says how to answer.
 func (r *Receiver) store(ctx context.Context, q *request, w walker) (done written, code int, err error) {
@@ -58,6 +60,9 @@ func (r *Receiver) store(ctx context.Context, q *request, w walker) (done writte
 		}
 	}
 	r.metrics.samples.Add(float64(done.samples + done.histograms))
+	if err == nil || errors.As(err, &part) {
+		done.exemplars = r.writeExemplars(ctx, q)
+	}
 	switch {
 	case err == nil && refused == nil:
 		return done, http.StatusNoContent, nil
@@ -106,19 +111,26 @@ func (r *Receiver) collect(q *request, w walker, latest int64) (refused, err err
 		}
 		q.samples = q.samples[:n]
 		one.end = uint32(n)
-		if n > s.firstSample && !s.native() {
+		plain := n > s.firstSample && !s.native()
+		if plain {
 			q.series = append(q.series, one)
-			continue
+			if len(s.exemplars) == 0 {
+				continue
+			}
 		}
 		ls, err := makeLabels(q.raw(&one))
 		switch { // if there is nothing to store, what is wrong is told all the same
 		case err == nil:
+			if len(s.exemplars) > 0 {
+				q.exemplars = append(q.exemplars, exemplar.QueryResult{SeriesLabels: ls, Exemplars: s.exemplars})
+			}
 			if s.native() {
 				q.natives = append(q.natives, model.Series{Labels: ls, Samples: slices.Clone(q.samples[s.firstSample:]), Histograms: s.histograms, Starts: s.starts})
 				q.samples = q.samples[:s.firstSample]
 			}
 		case !errors.Is(err, errLabels):
 			return nil, err
+		case plain: // it is told and counted with its samples
 		default:
 			r.metrics.rejected.WithLabelValues("labels").Add(float64(n - s.firstSample + len(s.histograms)))
 			if refused == nil {
@@ -152,6 +164,26 @@ func (r *Receiver) writeNatives(ctx context.Context, q *request) (done written, 
 	done.histograms = min(done.histograms, left)
 	done.samples = left - done.histograms
 	return done, part
+}
+
+// writeExemplars stores exemplars and returns how many it stored. One that is refused does not fail the request, nor do
+// they with upstream: senders cannot know what is newest here.
+func (r *Receiver) writeExemplars(ctx context.Context, q *request) (stored int) {
+	for _, s := range q.exemplars {
+		if r.opts.Exemplars == nil {
+			r.metrics.skipped.WithLabelValues("exemplar").Add(float64(len(s.Exemplars)))
+			continue
+		}
+		stored += len(s.Exemplars)
+		if err := r.opts.Exemplars.AppendExemplars(s.SeriesLabels, s.Exemplars); err != nil {
+			var part *storage.AppendError
+			if errors.As(err, &part) {
+				stored -= part.Rejected
+			}
+			r.opts.Logger.DebugContext(ctx, "exemplars are not stored", "err", err)
+		}
+	}
+	return stored
 }
 
 // makeKnown gives the series with these indices their numbers. A series whose labels cannot be has its samples

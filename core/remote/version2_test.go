@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,8 +14,10 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
 
+	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/exemplars"
 )
 
 // version2 are the headers that senders of version 2.0 set.
@@ -36,7 +39,8 @@ func some() *writev2.Request {
 	refs := func(pairs ...string) []uint32 { return st.SymbolizeLabels(labels.FromStrings(pairs...), nil) }
 	req := &writev2.Request{Timeseries: []writev2.TimeSeries{
 		{LabelsRefs: refs("__name__", "up", "job", "a"), Samples: []writev2.Sample{{Value: 1, Timestamp: at}, {Value: 2, Timestamp: at + 1}},
-			Metadata: writev2.Metadata{Type: writev2.Metadata_METRIC_TYPE_GAUGE, HelpRef: st.Symbolize("help"), UnitRef: st.Symbolize("")}},
+			Exemplars: []writev2.Exemplar{{LabelsRefs: refs("trace_id", "abc"), Value: 3, Timestamp: at}},
+			Metadata:  writev2.Metadata{Type: writev2.Metadata_METRIC_TYPE_GAUGE, HelpRef: st.Symbolize("help"), UnitRef: st.Symbolize("")}},
 		{LabelsRefs: refs("__name__", "requests_total", "job", "a"), Samples: []writev2.Sample{{Value: 7, Timestamp: at, StartTimestamp: at - 50}}},
 		{LabelsRefs: refs("__name__", "seconds", "job", "a"), Histograms: []writev2.Histogram{
 			writev2.FromIntHistogram(at-9, at, &histogram.Histogram{Schema: 1, Count: 3, Sum: 2, PositiveSpans: []histogram.Span{{Offset: -1, Length: 2}}, PositiveBuckets: []int64{1, 1}}),
@@ -64,7 +68,7 @@ func TestVersion2(t *testing.T) {
 		text     string // in the answer
 		s, h, ex string // what is said to be written
 	}{
-		{"all there is", some(), 204, everything, "", "3", "2", "0"},
+		{"all there is", some(), 204, everything, "", "3", "2", "1"},
 		{"nothing", &writev2.Request{}, 204, nil, "", "0", "0", "0"},
 		{"one series has no name", change(func(r *writev2.Request) { r.Timeseries[0].LabelsRefs = r.Timeseries[0].LabelsRefs[2:] }), 400, everything[2:],
 			`invalid labels: {job="a"} has no metric name`, "1", "2", "0"},
@@ -80,7 +84,18 @@ func TestVersion2(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			store := &recorder{}
-			w := post(newReceiver(store, nil), encode2(t, tt.in), version2...)
+			kept, err := exemplars.Open(exemplars.Options{FS: vfs.NewMem(), Dir: "x", Max: 10})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := post(NewReceiver(Options{Storage: store, Exemplars: kept, Clock: func() time.Time { return now }}), encode2(t, tt.in), version2...)
+			if tt.ex == "1" {
+				got, err := kept.Exemplars(t.Context(), 0, math.MaxInt64, []*labels.Matcher{labels.MustNewMatcher(labels.MatchEqual, "job", "a")})
+				want := fmt.Sprintf(`[{{__name__="up", job="a"} [{{trace_id="abc"} 3 %d true}]}]`, now.UnixMilli())
+				if err != nil || fmt.Sprint(got) != want {
+					t.Errorf("exemplars %v, %v, want %s", got, err, want)
+				}
+			}
 			if w.Code != tt.code || !strings.Contains(w.Body.String(), tt.text) || tt.text == "" && w.Body.Len() > 0 {
 				t.Errorf("answered %d %q, want %d %q", w.Code, w.Body, tt.code, tt.text)
 			}
@@ -146,7 +161,15 @@ func FuzzWalker2(f *testing.F) {
 			return
 		}
 		var want []string
+		if errors.Is(failed, errExemplar) {
+			return
+		}
 		for _, ts := range req.Timeseries {
+			for _, e := range ts.Exemplars {
+				if slices.ContainsFunc(e.LabelsRefs, func(ref uint32) bool { return ref >= uint32(len(req.Symbols)) }) {
+					return
+				}
+			}
 			var line strings.Builder
 			if len(ts.LabelsRefs)%2 != 0 {
 				return

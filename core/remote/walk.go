@@ -1,10 +1,14 @@
 package remote
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/model"
 )
@@ -105,7 +109,7 @@ func skip(b []byte, i, wire int) (next int, err error) {
 }
 
 // skipped counts what is in requests but not kept.
-type skipped struct{ metadata, exemplars int }
+type skipped struct{ metadata int }
 
 // walker steps through the series of a request.
 type walker interface {
@@ -124,6 +128,7 @@ type rawSeries struct {
 	named       bool // the text at lo..hi is the labels alone, so that it names the series
 	firstSample int  // index of its first sample in what next was given
 	histograms  []model.Histogram
+	exemplars   []exemplar.Exemplar
 	starts      []model.Start // of any of its samples
 }
 
@@ -192,8 +197,11 @@ func (w *walker1) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 				*samples = append(*samples, sample)
 			}
 		case 3:
-			w.exemplars++
-			at, err = skip(b, at, wire)
+			if part, at, err = chunk(b, at); err == nil {
+				var e exemplar.Exemplar
+				e, err = decodeExemplar(part)
+				s.exemplars = append(s.exemplars, e)
+			}
 		case 4:
 			if part, at, err = chunk(b, at); err == nil {
 				var h model.Histogram
@@ -211,6 +219,43 @@ func (w *walker1) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 	if together {
 		s.hi, s.named = s.lo+labelEnd, true
 	}
+	return nil
+}
+
+// decodeExemplar decodes an Exemplar message of version 1.0.
+func decodeExemplar(b []byte) (e exemplar.Exemplar, err error) {
+	text := bytes.Clone(b) // labels are parts of this one copy until the builder is done
+	var ls labels.ScratchBuilder
+	if err := eachLabel(text, func(name, value []byte) { ls.Add(view(name), view(value)) }); err != nil {
+		return e, err
+	}
+	ls.Sort()
+	e.Labels = ls.Labels()
+	return e, exemplarNumbers(b, &e)
+}
+
+// exemplarNumbers decodes the value and the time of an Exemplar message, which are the same in both versions.
+func exemplarNumbers(b []byte, e *exemplar.Exemplar) error {
+	for i := 0; i < len(b); {
+		field, wire, at, err := tag(b, i)
+		if err != nil {
+			return err
+		}
+		switch field {
+		case 2:
+			i, err = doubleField(b, at, field, wire, &e.Value)
+		case 3:
+			var v uint64
+			i, err = varintField(b, at, field, wire, &v)
+			e.Ts = int64(v)
+		default:
+			i, err = skip(b, at, wire)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	e.HasTs = e.Ts != 0
 	return nil
 }
 

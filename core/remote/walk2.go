@@ -4,12 +4,23 @@ import (
 	"encoding/binary"
 	"fmt"
 
+	"github.com/prometheus/prometheus/model/exemplar"
+	"github.com/prometheus/prometheus/model/labels"
+
 	"github.com/hearth-project/hearth/core/model"
 )
 
 // Version 2.0 of remote write (https://prometheus.io/docs/specs/prw/remote_write_spec_2_0/): the strings of a request
 // stand in a table, and labels are numbers of its entries. They are written out as version 1.0 has them, so that
 // everything after the walk is the same for both, and a series that changes its sender's version keeps its name.
+
+// What an exemplar may have in a message, so that a short one cannot stand for a long one; the storage takes less.
+const (
+	maxExemplarLabels = 32
+	maxExemplarBytes  = 4096
+)
+
+var errExemplar = fmt.Errorf("%w: exemplar", errMalformed)
 
 // walker2 steps through the series of an io.prometheus.write.v2.Request.
 type walker2 struct {
@@ -85,7 +96,7 @@ func (w *walker2) next(samples *[]model.Sample) (s rawSeries, more bool, err err
 }
 
 func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error {
-	w.refs = w.refs[:0]
+	refs := w.refs[:0]
 	for i := 0; i < len(b); {
 		field, wire, at, err := tag(b, i)
 		if err != nil {
@@ -99,7 +110,7 @@ func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 		case 1:
 			err = packed(b, at, wire, wireVarint, &at, func(b []byte, at int) (int, error) {
 				v, at, err := uvarint(b, at)
-				w.refs = append(w.refs, uint32(v))
+				refs = append(refs, uint32(v))
 				return at, err
 			})
 		case 2:
@@ -117,8 +128,11 @@ func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 				}
 			}
 		case 4:
-			w.exemplars++
-			at, err = skip(b, at, wire)
+			if part, at, err = chunk(b, at); err == nil {
+				var e exemplar.Exemplar
+				e, err = w.exemplar(part)
+				s.exemplars = append(s.exemplars, e)
+			}
 		case 5:
 			w.metadata++
 			at, err = skip(b, at, wire)
@@ -130,26 +144,78 @@ func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 		}
 		i = at
 	}
-	s.named = true
+	s.named, w.refs = true, refs
 	var err error
-	s.lo, s.hi, err = w.write()
+	s.lo, s.hi, err = w.write(refs)
 	return err
 }
 
+// exemplar decodes an Exemplar message.
+func (w *walker2) exemplar(b []byte) (e exemplar.Exemplar, err error) {
+	var refs []uint32
+	for i := 0; i < len(b); {
+		field, wire, at, err := tag(b, i)
+		if err != nil {
+			return e, err
+		}
+		if field != 1 {
+			if i, err = skip(b, at, wire); err != nil {
+				return e, err
+			}
+			continue
+		}
+		err = packed(b, at, wire, wireVarint, &i, func(b []byte, at int) (int, error) {
+			v, at, err := uvarint(b, at)
+			refs = append(refs, uint32(v))
+			return at, err
+		})
+		if err != nil {
+			return e, err
+		}
+	}
+	if len(refs)%2 != 0 || len(refs) > 2*maxExemplarLabels {
+		return e, fmt.Errorf("%w: %d numbers of symbols", errExemplar, len(refs))
+	}
+	var ls labels.ScratchBuilder
+	for i := 0; i < len(refs); i += 2 {
+		name, err := w.symbol(refs[i])
+		if err != nil {
+			return e, err
+		}
+		value, err := w.symbol(refs[i+1])
+		if err != nil {
+			return e, err
+		}
+		if len(name)+len(value) > maxExemplarBytes {
+			return e, fmt.Errorf("%w: a label of %d bytes", errExemplar, len(name)+len(value))
+		}
+		ls.Add(string(name), string(value))
+	}
+	ls.Sort()
+	e.Labels = ls.Labels()
+	return e, exemplarNumbers(b, &e)
+}
+
+// symbol returns the text of a number.
+func (w *walker2) symbol(ref uint32) ([]byte, error) {
+	if int64(ref) >= int64(len(w.symbols)) {
+		return nil, fmt.Errorf("%w: symbol %d of %d", errMalformed, ref, len(w.symbols))
+	}
+	return w.b[w.symbols[ref].lo:w.symbols[ref].hi], nil
+}
+
 // write writes the labels that the refs name, and returns where.
-func (w *walker2) write() (lo, hi int, err error) {
-	if len(w.refs)%2 != 0 {
-		return 0, 0, fmt.Errorf("%w: a series with %d numbers of symbols, names and values", errMalformed, len(w.refs))
+func (w *walker2) write(refs []uint32) (lo, hi int, err error) {
+	if len(refs)%2 != 0 {
+		return 0, 0, fmt.Errorf("%w: a series with %d numbers of symbols, names and values", errMalformed, len(refs))
 	}
 	lo = len(w.labels)
-	for i := 0; i < len(w.refs); i += 2 {
+	for i := 0; i < len(refs); i += 2 {
 		var pair [2][]byte
 		for k := range pair {
-			ref := w.refs[i+k]
-			if int64(ref) >= int64(len(w.symbols)) {
-				return 0, 0, fmt.Errorf("%w: symbol %d of %d", errMalformed, ref, len(w.symbols))
+			if pair[k], err = w.symbol(refs[i+k]); err != nil {
+				return 0, 0, err
 			}
-			pair[k] = w.b[w.symbols[ref].lo:w.symbols[ref].hi]
 		}
 		name, value := pair[0], pair[1]
 		size := 2 + uvarintLen(len(name)) + len(name) + uvarintLen(len(value)) + len(value)
