@@ -46,6 +46,7 @@ type querier struct {
 	timeout        time.Duration
 	limit          uint64
 	width, height  int // of a graph; 0 is as the terminal
+	explain        bool
 	now            func() time.Time
 }
 
@@ -66,8 +67,13 @@ func (q *querier) instant() *cobra.Command {
 			})
 		},
 	}
+	q.explainFlag(cmd)
 	cmd.Flags().StringVar(&at, "time", "", "evaluation time: RFC 3339, Unix seconds, or an age such as 1h; default now")
 	return cmd
+}
+
+func (q *querier) explainFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&q.explain, "explain", false, "say on stderr what each part of the query did and took; of hearth only")
 }
 
 func (q *querier) ranged() *cobra.Command {
@@ -98,6 +104,7 @@ func (q *querier) ranged() *cobra.Command {
 			})
 		},
 	}
+	q.explainFlag(cmd)
 	cmd.Flags().StringVar(&start, "start", "1h", "first time: RFC 3339, Unix seconds, or an age such as 1h")
 	cmd.Flags().StringVar(&end, "end", "", "last time; default now")
 	cmd.Flags().StringVar(&step, "step", "", "distance of the points, such as 15s; default a round one that gives some 250 points")

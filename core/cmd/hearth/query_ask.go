@@ -43,6 +43,10 @@ func (q *querier) run(cmd *cobra.Command, expr string, ask func(context.Context,
 	if err != nil {
 		return usagef("--server %s: %w", at.Redacted(), err)
 	}
+	explained := &explaining{Client: client}
+	if q.explain {
+		client = explained
+	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), q.timeout)
 	defer cancel()
 	options := []promv1.Option{}
@@ -58,6 +62,9 @@ func (q *querier) run(cmd *cobra.Command, expr string, ask func(context.Context,
 	}
 	if a.err != nil {
 		return q.explained(a.err, at, expr)
+	}
+	if q.explain {
+		explained.print(cmd.ErrOrStderr())
 	}
 	return out.print(a.v)
 }
