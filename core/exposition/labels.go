@@ -22,7 +22,7 @@ func (p *Parser) Labels() labels.Labels {
 	s := raw
 	base := p.start
 	p.builder.Reset()
-	p.addIdentity(unquote(s[p.offsets[0]-base : p.offsets[1]-base]))
+	p.addIdentity(p.compositeName(unquote(s[p.offsets[0]-base : p.offsets[1]-base])))
 	for i := 2; i < len(p.offsets); i += 4 {
 		name := unquote(s[p.offsets[i]-base : p.offsets[i+1]-base])
 		if p.overridden(name) {
@@ -30,6 +30,13 @@ func (p *Parser) Labels() labels.Labels {
 		}
 		val := unquote(s[p.offsets[i+2]-base : p.offsets[i+3]-base])
 		p.builder.Add(name, p.canonical(name, val))
+	}
+	if part := p.om.current(); part.what == piece {
+		label := model.BucketLabel
+		if p.metricType == model.MetricTypeSummary {
+			label = model.QuantileLabel
+		}
+		p.builder.Add(label, labels.FormatOpenMetricsFloat(part.bound))
 	}
 	p.builder.Sort()
 	return p.builder.Labels()

@@ -188,6 +188,9 @@ func (p *Parser) Exemplars(dst []Exemplar) []Exemplar {
 	if p.classic.emitting {
 		return append(dst, p.classic.exemplars...)
 	}
+	if p.format == OpenMetrics2 {
+		return p.om2Exemplars(dst)
+	}
 	if p.format != Protobuf {
 		if e, ok := p.Exemplar(); ok {
 			dst = append(dst, e)

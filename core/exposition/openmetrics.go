@@ -91,7 +91,7 @@ func (p *Parser) openMetricsMeta(i int) (Kind, error) {
 		}
 	case Unit:
 		base, ok := bytes.CutSuffix(p.name, p.text)
-		if len(p.text) > 0 && (!ok || len(base) == 0 || base[len(base)-1] != '_') {
+		if p.format == OpenMetrics && len(p.text) > 0 && (!ok || len(base) == 0 || base[len(base)-1] != '_') {
 			return p.fail(n, "the unit is not the end of the metric name, after a _")
 		}
 		p.unit = p.text
@@ -168,7 +168,11 @@ func (p *Parser) number(i int, what string, special bool) (float64, int, error) 
 		}
 		return 0, 0, p.errorAt(i, "expected a blank and %s", what)
 	}
-	i++
+	return p.numberAt(i+1, what, special)
+}
+
+// numberAt reads a number at i.
+func (p *Parser) numberAt(i int, what string, special bool) (float64, int, error) {
 	v, n, ok := leadingFloat(p.b[i:])
 	if ok && (p.at(i+n, '\n') || p.at(i+n, ' ')) {
 		return v, i + n, nil

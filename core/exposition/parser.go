@@ -1,5 +1,5 @@
 // Package exposition reads what targets expose: the Prometheus text format 0.0.4 (with the quoted UTF-8 names of
-// 1.0.0), OpenMetrics 1.0, and the Prometheus protobuf format with native histograms.
+// 1.0.0), OpenMetrics 1.0 and 2.0, and the Prometheus protobuf format with native histograms.
 //
 // A Parser walks over one body and yields entries: types, helps, units, comments and series. Walking allocates
 // nothing. The labels of a series are only checked; they are resolved when asked for, because a scrape knows
@@ -31,9 +31,10 @@ type Format uint8
 
 // The formats this package reads.
 const (
-	Text        Format = iota + 1 // Prometheus text 0.0.4 and 1.0.0
-	OpenMetrics                   // OpenMetrics text 0.0.1 and 1.0.0
-	Protobuf                      // delimited io.prometheus.client.MetricFamily
+	Text         Format = iota + 1 // Prometheus text 0.0.4 and 1.0.0
+	OpenMetrics                    // OpenMetrics text 0.0.1 and 1.0.0
+	Protobuf                       // delimited io.prometheus.client.MetricFamily
+	OpenMetrics2                   // OpenMetrics text 2.0.0
 )
 
 func (f Format) String() string {
@@ -42,6 +43,8 @@ func (f Format) String() string {
 		return "Prometheus text"
 	case OpenMetrics:
 		return "OpenMetrics"
+	case OpenMetrics2:
+		return "OpenMetrics 2.0"
 	case Protobuf:
 		return "Prometheus protobuf"
 	}
@@ -96,6 +99,7 @@ type Parser struct {
 
 	classic classic // of text bodies whose classic histograms are converted
 	created created // of OpenMetrics bodies, if start timestamps are asked for
+	om      omLine  // of OpenMetrics 2.0 bodies
 
 	unit     []byte // of OpenMetrics, of the family at hand
 	identity uint64 // hash of type and unit, if they are labels
@@ -117,11 +121,12 @@ func (p *Parser) Reset(body []byte, f Format) {
 	p.b, p.pos, p.format = body, 0, f
 	p.name, p.text, p.metricType = nil, nil, ""
 	p.start, p.end, p.expectLen, p.expected, p.hasTS, p.exemplar = 0, 0, -1, false, false, span{}
-	p.classic.on = p.options.ConvertClassic && f != Protobuf
+	p.classic.on = p.options.ConvertClassic && (f == Text || f == OpenMetrics)
 	p.classic.collecting, p.classic.waiting, p.classic.emitting, p.classic.family = false, false, false, ""
 	p.msg.head, p.msg.fields, p.msg.sample, p.broken = 0, 0, noParts, nil
 	p.created = created{lo: -1, hi: -1}
 	p.unit, p.identity = nil, 0
+	p.om.family, p.om.parts, p.om.next = nil, p.om.parts[:0], 0
 }
 
 // SetSeed sets the seed that Hash and Expect use. Without it each parser has its own.
@@ -140,6 +145,8 @@ func (p *Parser) Next() (Kind, error) {
 		return p.nextOpenMetrics()
 	case p.format == Protobuf:
 		return p.nextProtobuf()
+	case p.format == OpenMetrics2:
+		return p.nextOpenMetrics2()
 	}
 	return None, io.EOF // not reset yet
 }
@@ -176,7 +183,7 @@ func (p *Parser) Text() []byte {
 	if !p.textIsHelp || bytes.IndexByte(p.text, '\\') < 0 {
 		return p.text
 	}
-	return unescape(p.text, p.format == OpenMetrics)
+	return unescape(p.text, p.format != Text)
 }
 
 // MetricType returns the type named by the last Type entry; empty before the first.
@@ -190,7 +197,7 @@ func (p *Parser) Hash() uint64 {
 	if p.expected {
 		return p.expectHash
 	}
-	if p.format == Protobuf || p.classic.emitting {
+	if p.format == Protobuf || p.classic.emitting || len(p.om.parts) > 0 {
 		return p.msg.current
 	}
 	return p.identify(p.b[p.start:p.end])

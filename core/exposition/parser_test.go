@@ -162,7 +162,8 @@ func TestFormatOf(t *testing.T) {
 		{"text/plain;version=1.0.0;escaping=allow-utf-8", "", Text, ""},
 		{"text/plain", "", Text, ""},
 		{"application/openmetrics-text; version=1.0.0; charset=utf-8", "", OpenMetrics, ""},
-		{"application/openmetrics-text; version=2.0.0", "", 0, "2.0.0"},
+		{"application/openmetrics-text; version=2.0.0", "", 0, "openmetrics2"},
+		{"application/openmetrics-text; version=2.0.0", "OpenMetricsText1.0.0", OpenMetrics, ""},
 		{"", "", 0, "no Content-Type"},
 		{"", "OpenMetricsText1.0.0", OpenMetrics, ""},
 		{"text/html", "", 0, "text/html"},
@@ -172,15 +173,24 @@ func TestFormatOf(t *testing.T) {
 		{"application/x-protobuf", "", 0, "protobuf"},
 		{";;;", "", 0, "cannot be read"},
 	} {
-		got, err := FormatOf(tt.contentType, tt.fallback)
+		got, err := FormatOf(tt.contentType, tt.fallback, false)
 		if got != tt.want || (err != nil) != (tt.want == 0) || err != nil && !(strings.Contains(err.Error(), tt.text) && strings.Contains(err.Error(), "fallback_scrape_protocol")) {
 			t.Errorf("FormatOf(%q, %q) = %v, %v", tt.contentType, tt.fallback, got, err)
 		}
 	}
 }
 
+func TestOpenMetrics2IsNegotiatedIfWanted(t *testing.T) {
+	if got := Accept([]string{"OpenMetricsText2.0.0"}, true); got != "application/openmetrics-text;version=2.0.0;q=0.7,*/*;q=0.6" {
+		t.Errorf("asks for %s", got)
+	}
+	if f, err := FormatOf("application/openmetrics-text; version=2.0.0; charset=utf-8", "", true); f != OpenMetrics2 || err != nil {
+		t.Errorf("%v, %v", f, err)
+	}
+}
+
 func TestAccept(t *testing.T) {
-	got := Accept([]string{"PrometheusProto", "OpenMetricsText1.0.0", "PrometheusText0.0.4"})
+	got := Accept([]string{"PrometheusProto", "OpenMetricsText2.0.0", "OpenMetricsText1.0.0", "PrometheusText0.0.4"}, false)
 	want := "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.7,application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,text/plain;version=0.0.4;q=0.5,*/*;q=0.4"
 	if got != want {
 		t.Errorf("got %s", got)

@@ -68,7 +68,7 @@ func (p *Parser) quoted(i int, newlines bool) int {
 // record it notes where names and values are: offsets[0:2] is the metric name in quotes, or -1, then come start and
 // end of each label name and value. An exemplar has no metric name.
 func (p *Parser) braces(i int, named, isExemplar, record bool) (next int, hasName bool, err error) {
-	om := p.format == OpenMetrics
+	om := p.format != Text
 	hasName = named
 	i++
 	for {

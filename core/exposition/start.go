@@ -30,6 +30,8 @@ func (p *Parser) StartTimestamp() int64 {
 		return p.classic.st
 	case p.format == Protobuf:
 		return p.msg.start
+	case p.format == OpenMetrics2:
+		return p.om.st
 	case p.format == OpenMetrics && p.options.StartTimestamps:
 		return p.createdTime()
 	}

@@ -32,14 +32,14 @@ type httpSource struct {
 	limit     bodyLimit
 }
 
-func newHTTPSource(cfg *config.Scrape, userAgent string) (*httpSource, error) {
+func newHTTPSource(cfg *config.Scrape, f features, userAgent string) (*httpSource, error) {
 	client, err := newClient(&cfg.HTTPClient, cfg.JobName)
 	if err != nil {
 		return nil, err
 	}
 	h := &httpSource{
 		client:    client,
-		accept:    exposition.Accept(cfg.ScrapeProtocols),
+		accept:    exposition.Accept(cfg.ScrapeProtocols, f.openMetrics2),
 		encodings: "identity",
 		userAgent: userAgent,
 		limit:     bodyLimit(cfg.BodySizeLimit),

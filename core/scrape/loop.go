@@ -52,7 +52,7 @@ func (m *Manager) newLoop(j *job, t *target, seed uint64, predecessor *loop) *lo
 		manager:     m,
 		job:         j,
 		target:      t,
-		rules:       &rules{cfg: j.cfg, relabel: j.metricRelabel, target: t, histograms: histogramsOf(j.cfg, t)},
+		rules:       &rules{cfg: j.cfg, relabel: j.metricRelabel, target: t, reading: readingOf(j.cfg, j.features, t), features: j.features},
 		schedule:    newSchedule(t.interval, t.labels.Hash()^seed),
 		meta:        &metadata{},
 		log:         m.log.With("job", j.cfg.JobName, "target", t.url),
@@ -211,7 +211,7 @@ func (l *loop) read(ctx context.Context, s *scratch, now int64, r *report) error
 	w.begin(l.page, l.meta, s, now, time.Now().Add(maxAhead).UnixMilli())
 	if len(body) > 0 { // a target may have nothing to say, in any format
 		var f exposition.Format
-		if f, err = exposition.FormatOf(contentType, l.job.cfg.FallbackScrapeProtocol); err != nil {
+		if f, err = exposition.FormatOf(contentType, l.job.cfg.FallbackScrapeProtocol, l.job.features.openMetrics2); err != nil {
 			return &failure{failContentType, err}
 		}
 		err = w.read(body, f)

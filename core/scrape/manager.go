@@ -29,8 +29,9 @@ type Manager struct {
 
 	// What changes pools holds change from beginning to end, and mu as well while it writes: so it may read under
 	// change alone, and whoever lists targets need not wait for plugins to open.
-	change sync.Mutex
-	mu     struct {
+	change   sync.Mutex
+	features features // guarded by change
+	mu       struct {
 		sync.Mutex
 		ctx      context.Context // while Run runs
 		pools    map[string]*pool
@@ -62,6 +63,8 @@ func (m *Manager) ApplyConfig(cfg *config.Config) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
+	before := m.features
+	m.features = featuresOf(&cfg.Global)
 	jobs := map[string]*job{}
 	var errs []error
 	for _, sc := range cfg.ScrapeConfigs {
@@ -77,6 +80,7 @@ func (m *Manager) ApplyConfig(cfg *config.Config) error {
 		jobs[sc.JobName] = j
 	}
 	if len(errs) > 0 {
+		m.features = before
 		for name, j := range jobs {
 			if p := m.mu.pools[name]; p == nil || p.job.method != j.method {
 				errs = append(errs, j.source.close())

@@ -20,8 +20,8 @@ const (
 	labelConvert = "__convert_classic_histograms_to_nhcb__"
 )
 
-// histogramsOf says how the histograms of a target are read.
-func histogramsOf(cfg *config.Scrape, t *target) exposition.Options {
+// readingOf says how the expositions of a target are read.
+func readingOf(cfg *config.Scrape, f features, t *target) exposition.Options {
 	is := func(label string, of *bool) bool {
 		if b, err := strconv.ParseBool(t.labels.Get(label)); err == nil {
 			return b
@@ -32,6 +32,9 @@ func histogramsOf(cfg *config.Scrape, t *target) exposition.Options {
 		IgnoreNative:   !is(labelNative, cfg.ScrapeNativeHistograms),
 		KeepClassic:    is(labelClassic, cfg.AlwaysScrapeClassicHistograms),
 		ConvertClassic: is(labelConvert, cfg.ConvertClassicHistogramsToNHCB),
+
+		StartTimestamps: f.wantStarts(),
+		TypeAndUnit:     f.typeAndUnit,
 	}
 }
 
@@ -40,7 +43,8 @@ type nativeHistogram struct {
 	ref     uint32 // series
 	integer *histogram.Histogram
 	float   *histogram.FloatHistogram
-	lo, hi  int // its cells, in walk.cells
+	lo, hi  int   // its cells, in walk.cells
+	zeroAt  int64 // its series starts here with a zero sample, Unix milliseconds; 0 for none
 }
 
 // histogram takes the current native histogram.
@@ -61,6 +65,16 @@ func (w *walk) takeHistogram(ref uint32) error {
 	if w.page.facets[ref] == nil {
 		if _, err := w.learn(ref); err != nil {
 			return err
+		}
+	}
+	if w.wantStarts {
+		st := w.parser.StartTimestamp()
+		zero, err := w.begins(ref, st, w.now, true)
+		if err != nil {
+			return err
+		}
+		if zero {
+			h.zeroAt = st
 		}
 	}
 	w.natives = append(w.natives, h)

@@ -30,6 +30,9 @@ type page struct {
 	natives []uint32
 	facets  map[uint32]*facet.Series
 
+	starts []start // by series, if start timestamps are wanted and there are any
+	last   int64   // time of the last good scrape, Unix milliseconds
+
 	// Of series with timestamps of their own. They do not come in rows, so they are written by their labels.
 	labels  map[uint32]labels.Labels
 	tracked []uint32 // those whose staleness is tracked and that carry no marker
@@ -144,6 +147,10 @@ func (p *page) rebuild(w *walk) {
 	for i := range p.reports() {
 		to[i] = uint32(i)
 	}
+	var starts []start
+	if p.starts != nil {
+		starts = make([]start, p.reports(), cap(kept))
+	}
 	var stampedLabels map[uint32]labels.Labels
 	p.slots, p.natives = p.slots[:0], p.natives[:0]
 	for i, ln := range w.next {
@@ -154,6 +161,9 @@ func (p *page) rebuild(w *walk) {
 		if to[old] == 0 && old >= uint32(p.reports()) {
 			to[old] = uint32(len(kept))
 			kept = append(kept, p.series[old])
+			if starts != nil {
+				starts = append(starts, p.startOf(old))
+			}
 		}
 		w.next[i].what = ln.kind() | to[old]
 		switch ln.kind() {
@@ -178,7 +188,7 @@ func (p *page) rebuild(w *walk) {
 		p.tracked = append(p.tracked, to[old])
 	}
 	p.facets = keep(p.facets, p.natives, w.natives)
-	p.series, p.labels = kept, stampedLabels
+	p.series, p.labels, p.starts = kept, stampedLabels, starts
 	if cap(p.lines) > 2*len(w.next)+64 {
 		p.lines = nil
 	}

@@ -17,7 +17,8 @@ type rules struct {
 	relabel []*relabel.Config
 	target  *target
 
-	histograms exposition.Options // how they are read
+	reading  exposition.Options // how expositions are read
+	features features
 }
 
 // labelsOf returns the labels under which an exposed series is stored: with those of the target, after

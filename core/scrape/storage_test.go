@@ -23,13 +23,14 @@ type memory struct {
 	mu     sync.Mutex
 	series map[string][]model.Sample // by labels
 	native map[string][]model.Histogram
+	starts map[string][]model.Start
 	rows   int   // appended
 	groups int   // open
 	err    error // given to every writer if set
 }
 
 func newMemory() *memory {
-	return &memory{series: map[string][]model.Sample{}, native: map[string][]model.Histogram{}}
+	return &memory{series: map[string][]model.Sample{}, native: map[string][]model.Histogram{}, starts: map[string][]model.Start{}}
 }
 
 func (m *memory) refuses(series string, t int64, v float64) error {

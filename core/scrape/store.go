@@ -52,7 +52,10 @@ func (p *page) resolve(w *walk) error {
 		w.added = max(0, w.added-refused)
 		p.env.metrics.drop(dropLimit, refused)
 	}
-	return p.resolveNatives(w)
+	if err := p.resolveNatives(w); err != nil {
+		return err
+	}
+	return p.resolveStarts(w)
 }
 
 // store writes a scrape that went well, and markers for the series that it did not have any more; t is in Unix
@@ -68,7 +71,8 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 	inRow := len(w.values)
 	w.values = append(w.values, p.rules.report(r)...)
 	slots := p.slots
-	var errs [4]error
+	var errs [5]error
+	errs[4] = p.writeZeros(ctx, w)
 	errs[0] = p.writeSolo(ctx, w.solo) // first: timestamps are older than now, nearly always
 	if p.before != nil {
 		errs[1] = p.before.end(ctx, t, w)
@@ -83,7 +87,7 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 		}
 		errs[2] = p.writeMarkers(ctx, goneLabels, t)
 	}
-	p.live, p.cells = true, len(w.cells)
+	p.live, p.cells, p.last = true, len(w.cells), t
 	errs[3] = p.writeRow(t, row{slots, w.values, inRow, w})
 	return errors.Join(errs[:]...)
 }
@@ -188,7 +192,7 @@ type row struct {
 // left out; of a native histogram all cells are stored or none.
 func (p *page) writeRow(t int64, r row) error {
 	refused := 0
-	count := func(err error, counts bool) error {
+	note := func(err error, counts bool) error {
 		reason := refusalOf(err)
 		if reason == "" {
 			return err
@@ -199,22 +203,22 @@ func (p *page) writeRow(t int64, r row) error {
 		}
 		return nil
 	}
-	var write func(lo, hi int) error
-	write = func(lo, hi int) error {
-		if lo == hi {
+	var write func(slots []storage.Slot, values []float64, n int) error
+	write = func(slots []storage.Slot, values []float64, n int) error {
+		if len(slots) == 0 {
 			return nil
 		}
-		err := p.group.Append(t, r.slots[lo:hi], r.values[lo:hi])
-		if refusalOf(err) != "" && hi-lo > 1 {
-			mid := (lo + hi) / 2
-			return errors.Join(write(lo, mid), write(mid, hi))
+		err := p.group.Append(t, slots, values)
+		if refusalOf(err) != "" && len(slots) > 1 {
+			mid := len(slots) / 2
+			return errors.Join(write(slots[:mid], values[:mid], n), write(slots[mid:], values[mid:], n-mid))
 		}
-		return count(err, lo < r.n)
+		return note(err, n > 0)
 	}
 	var err error
 	samples := r.n
 	if r.w == nil || len(r.w.cells) == 0 {
-		err = write(0, len(r.slots))
+		err = write(r.slots, r.values, r.n)
 	} else {
 		w := r.w
 		samples += len(w.natives)
@@ -222,10 +226,13 @@ func (p *page) writeRow(t int64, r row) error {
 		w.slots, w.cells = append(w.slots, r.slots...), append(w.cells, r.values...)
 		err = p.group.Append(t, w.slots, w.cells)
 		if refusalOf(err) != "" {
-			err = write(0, len(r.slots))
+			err = write(r.slots, r.values, r.n)
 			for _, h := range w.natives {
 				p.facets[h.ref].Forget()
-				err = errors.Join(err, count(p.group.Append(t, w.slots[h.lo:h.hi], w.cells[h.lo:h.hi]), true))
+				err = errors.Join(err, note(p.group.Append(t, w.slots[h.lo:h.hi], w.cells[h.lo:h.hi]), true))
+			}
+			if len(w.starts) > 0 {
+				err = errors.Join(err, write(w.slots[w.firstStart:n], w.cells[w.firstStart:n], 0))
 			}
 		}
 		w.slots, w.cells = w.slots[:n], w.cells[:n]

@@ -58,6 +58,9 @@ func contents(t *testing.T, db *tsdb.DB) *memory {
 			if typ == chunkenc.ValNone {
 				break
 			}
+			if st := it.AtST(); st != 0 {
+				m.starts[series] = append(m.starts[series], model.Start{T: it.AtT(), ST: st})
+			}
 			switch at := it.AtT(); typ {
 			case chunkenc.ValFloat:
 				_, v := it.At()

@@ -33,6 +33,12 @@ type walk struct {
 	slots   []storage.Slot
 	cells   []float64
 
+	// Start timestamps, whose cells are the last, and zero samples where series start.
+	wantStarts bool
+	starts     []begun
+	firstStart int // of cells
+	zeros      []model.Series
+
 	// Samples with timestamps of their own.
 	solo    []model.Series
 	samples []model.Sample // of solo, one each; not of those that are histograms
@@ -64,12 +70,14 @@ func (w *walk) begin(p *page, meta *metadata, s *scratch, now, latest int64) {
 		w.learned, w.newLines, w.newSeries = map[uint32]labels.Labels{}, map[lineID]uint32{}, map[uint64]uint32{}
 	}
 	s.parser.SetSeed(p.env.seed)
-	s.parser.SetOptions(p.rules.histograms)
+	s.parser.SetOptions(p.rules.reading)
+	w.wantStarts = p.rules.features.wantStarts()
 }
 
 // clear forgets the walk and keeps its memory.
 func (w *walk) clear() {
 	clear(w.solo)
+	clear(w.zeros)
 	clear(w.natives)
 	clear(w.fresh)
 	clear(w.learned)
@@ -77,7 +85,7 @@ func (w *walk) clear() {
 	clear(w.newSeries)
 	*w = walk{
 		values: w.values[:0], next: w.next[:0], solo: w.solo[:0], samples: w.samples[:0],
-		natives: w.natives[:0], slots: w.slots[:0], cells: w.cells[:0], tracked: w.tracked[:0],
+		natives: w.natives[:0], slots: w.slots[:0], cells: w.cells[:0], starts: w.starts[:0], zeros: w.zeros[:0], tracked: w.tracked[:0],
 		fresh: w.fresh[:0], learned: w.learned, newLines: w.newLines, newSeries: w.newSeries,
 	}
 }
@@ -139,8 +147,12 @@ func (w *walk) sample() error {
 			w.values = append(w.values, w.parser.Value())
 			w.kept++
 			w.pos++
+			var err error
+			if w.wantStarts {
+				err = w.beginsPlain(w.page.lines[w.pos-1].series())
+			}
 			w.expect()
-			return nil
+			return err
 		}
 	}
 	t, has := w.timestamp()
@@ -231,6 +243,11 @@ func (w *walk) unusual(t int64, has, isNative bool) error {
 		}
 		ln.what = plain | ref
 		w.values = append(w.values, w.parser.Value())
+		if w.wantStarts {
+			if err := w.beginsPlain(ref); err != nil {
+				return err
+			}
+		}
 	}
 	w.next = append(w.next, ln)
 	return nil
@@ -308,12 +325,28 @@ func (w *walk) stamp(ref uint32, t int64, isNative bool) error {
 		return err
 	}
 	alone := model.Series{Labels: ls}
+	st, zero := int64(0), false
+	if w.wantStarts {
+		st = w.parser.StartTimestamp()
+		if zero, err = w.begins(ref, st, t, false); err != nil {
+			return err
+		}
+		if st != 0 && w.page.rules.features.keepStarts {
+			alone.Starts = []model.Start{{T: t, ST: st}}
+		}
+	}
 	if isNative {
 		h, err := w.readHistogram(ref)
 		if err != nil {
 			return err
 		}
 		alone.Histograms = []model.Histogram{{T: t, H: h.integer, FH: h.float}}
+		if zero {
+			first := h.zeroOf()
+			w.zeros = append(w.zeros, model.Series{Labels: ls, Histograms: []model.Histogram{{T: st, H: first.integer, FH: first.float}}})
+		}
+	} else if zero {
+		w.zeros = append(w.zeros, model.Series{Labels: ls, Samples: []model.Sample{{T: st}}})
 	}
 	w.samples = append(w.samples, model.Sample{T: t, V: w.parser.Value()})
 	w.solo = append(w.solo, alone)
@@ -352,6 +385,7 @@ func (w *walk) known(ref uint32) labels.Labels {
 func (w *walk) undo() {
 	p := w.page
 	p.series = p.series[:w.before]
+	p.starts = p.starts[:min(len(p.starts), w.before)]
 	for ref, f := range p.facets {
 		if f.Forget(); int(ref) >= w.before {
 			delete(p.facets, ref)
