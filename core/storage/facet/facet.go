@@ -51,6 +51,17 @@ func Visible(names []string) []string {
 	return names
 }
 
+// Split returns the labels of the visible series that a series of the database is or is a facet of, and whether its cells
+// are samples of that, one each: numbers, or those that say that a row has a histogram.
+func Split(ls labels.Labels) (visible labels.Labels, samples bool) {
+	name := ls.Get(Name)
+	if name == "" {
+		return ls, true
+	}
+	_, samples = boundsOf(name)
+	return labels.NewBuilder(ls).Del(Name).Labels(), samples
+}
+
 // kindOf returns the number that tells what kind of histogram a row has.
 func kindOf(schema int32, hint histogram.CounterResetHint, floats bool, cells int) float64 {
 	k := int(schema) + 128 + 256*int(hint) + 2048*cells

@@ -14,6 +14,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/storage/facet"
 	"github.com/hearth-project/hearth/core/tsdb/block"
 )
 
@@ -99,6 +100,7 @@ func Analyze(ctx context.Context, fsys vfs.FS, dir string, top int) (out Analysi
 type seen struct {
 	labels labels.Labels
 	last   int64
+	in     *Range // the last one that it was met in
 }
 
 type analyzer struct {
@@ -157,8 +159,7 @@ func (a *analyzer) part(ctx context.Context, fsys vfs.FS, d directory, b *block.
 		a.out.Index += st.Size()
 	}
 	err := b.Sizes(ctx, func(ls labels.Labels, s block.Size) error {
-		a.add(&r, ls, s)
-		a.out.InParts += s.Samples
+		a.out.InParts += a.add(&r, ls, s)
 		a.out.Shared += s.Shared
 		return nil
 	})
@@ -190,8 +191,13 @@ func (a *analyzer) head(ctx context.Context, fsys vfs.FS) error {
 	return nil
 }
 
-// add counts the samples that a range has of a series.
-func (a *analyzer) add(r *Range, ls labels.Labels, s block.Size) {
+// add counts the samples that a range has of a series, and returns how many they are to users: the columns of a histogram
+// are the bytes of one series.
+func (a *analyzer) add(r *Range, ls labels.Labels, s block.Size) int64 {
+	ls, samples := facet.Split(ls)
+	if !samples {
+		s.Samples = 0
+	}
 	m := a.metrics[ls.Get(pmodel.MetricNameLabel)]
 	if m == nil {
 		m = &Metric{Name: ls.Get(pmodel.MetricNameLabel)}
@@ -206,12 +212,16 @@ func (a *analyzer) add(r *Range, ls labels.Labels, s block.Size) {
 		r.New++
 	}
 	was.last = max(was.last, s.Last)
-	r.Series++
+	if was.in != r {
+		was.in = r
+		r.Series++
+	}
 	r.Samples += s.Samples
 	m.Samples += s.Samples
 	m.Bytes += s.Bytes + s.Shared
 	a.out.Samples += s.Samples
 	a.out.MinTime, a.out.MaxTime = min(a.out.MinTime, s.First), max(a.out.MaxTime, s.Last)
+	return s.Samples
 }
 
 // finish counts labels and what has ended, and sorts.

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	pmodel "github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -22,7 +23,7 @@ import (
 // The formats of Dump.
 const (
 	OpenMetrics = "openmetrics" // name{labels} value seconds; without staleness markers, which it has no word for
-	Text        = "text"        // {labels} value milliseconds; "stale" for a staleness marker
+	Text        = "text"        // {labels} value milliseconds; "stale" for a staleness marker; histograms as upstream writes them
 	JSON        = "json"        // one object a series
 )
 
@@ -89,6 +90,17 @@ func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string,
 			damage = append(damage, fmt.Errorf("%w: %s: %w", ErrIncomplete, s.labels, err))
 			continue
 		}
+		d.native = nil
+		if c, ok := s.c.(storage.HistogramColumns); ok && c.HasHistograms(s.i) {
+			if err = c.Histograms(s.i, lo, hi, &d.hists); err != nil {
+				damage = append(damage, fmt.Errorf("%w: %s: %w", ErrIncomplete, s.labels, err))
+				continue
+			}
+			d.native = &d.hists
+			if format == OpenMetrics {
+				damage = append(damage, fmt.Errorf("%w: %s has native histograms, which this format has no words for: take %s or %s", ErrIncomplete, s.labels, Text, JSON))
+			}
+		}
 		if err := d.write(s.labels, s.c.Times()[lo:hi]); err != nil {
 			return err
 		}
@@ -106,6 +118,17 @@ type dumper struct {
 	write func(ls labels.Labels, ts []int64) error
 	vals  []float64 // beside ts
 	buf   []byte
+
+	native *storage.Histograms // beside ts, of a series that has histograms
+	hists  storage.Histograms
+}
+
+// histogram returns the histogram in a row, nil if there is none.
+func (d *dumper) histogram(row int) *histogram.FloatHistogram {
+	if d.native == nil {
+		return nil
+	}
+	return d.native.At(row)
 }
 
 func (d *dumper) openMetrics(ls labels.Labels, ts []int64) error {
@@ -162,14 +185,17 @@ func plainName(s string) bool {
 func (d *dumper) text(ls labels.Labels, ts []int64) error {
 	name := ls.String()
 	for r, t := range ts {
-		v := d.vals[r]
-		if storage.IsAbsent(v) {
+		v, h := d.vals[r], d.histogram(r)
+		if h == nil && storage.IsAbsent(v) {
 			continue
 		}
 		d.buf = append(append(d.buf[:0], name...), ' ')
-		if value.IsStaleNaN(v) {
+		switch {
+		case h != nil:
+			d.buf = append(d.buf, h.String()...)
+		case value.IsStaleNaN(v):
 			d.buf = append(d.buf, "stale"...)
-		} else {
+		default:
 			d.buf = appendValue(d.buf, v)
 		}
 		d.buf = append(d.buf, ' ')
@@ -197,9 +223,13 @@ func (d *dumper) json(ls labels.Labels, ts []int64) error {
 	one := struct {
 		Metric map[string]string `json:"metric"`
 		Values [][2]any          `json:"values"` // milliseconds, the value as text; null for a staleness marker
+
+		Histograms [][2]any `json:"histograms,omitempty"` // milliseconds, the histogram as text
 	}{Metric: ls.Map(), Values: [][2]any{}}
 	for r, t := range ts {
-		switch v := d.vals[r]; {
+		switch v, h := d.vals[r], d.histogram(r); {
+		case h != nil:
+			one.Histograms = append(one.Histograms, [2]any{t, h.String()})
 		case storage.IsAbsent(v):
 		case value.IsStaleNaN(v):
 			one.Values = append(one.Values, [2]any{t, nil})
