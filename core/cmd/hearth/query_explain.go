@@ -52,7 +52,7 @@ func (e *explaining) print(to io.Writer) {
 	var walk func(t *exec.Trace, indent string)
 	walk = func(t *exec.Trace, indent string) {
 		spent := time.Duration(t.Seconds * float64(time.Second)).Round(time.Microsecond)
-		fmt.Fprintf(w, "%s\t%d\t%d\t%.1f MB\t\n", spent, t.Samples, t.Series, float64(t.Bytes)/1e6)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%s\t\n", spent, t.Samples, t.Series, size(t.Bytes))
 		texts = append(texts, indent+t.Operator+"  "+visible(strings.Join(strings.Fields(t.Expr), " ")))
 		for _, c := range t.Children {
 			walk(c, indent+"  ")

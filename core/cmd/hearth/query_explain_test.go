@@ -16,7 +16,7 @@ func TestAQueryIsExplained(t *testing.T) {
 	if before != `{job="web"} => 1 @[1767229200]`+"\n" {
 		t.Errorf("the answer is %q", before)
 	}
-	stderr = regexp.MustCompile(`\S+s +(\d+ +\d+) +\S+ MB`).ReplaceAllString(stderr, "T $1 M")
+	stderr = regexp.MustCompile(`\S+s +(\d+ +\d+) +\S+ [KM]?i?B`).ReplaceAllString(stderr, "T $1 M")
 	lines := strings.Split(stderr, "\n")
 	for i, want := range []string{
 		`TIME`, `T 40 +1 M  \+  sum by \(job\) \( rate\(up\[5m\]\) \) \+ 1`, `T 40 +1 M    sum  sum by`, `T 40 +2 M      rate  rate\(up\[5m\]\)`,
