@@ -24,6 +24,7 @@ func (h *Host) newLimits(cfg *config.Config) *limits.Gate {
 		Registerer:    h.registry,
 		Machine:       machine,
 		MachineSource: source,
+		Pending:       func() int64 { return h.db.Pending() },
 		Relieve:       func(ctx context.Context) error { return h.db.Relieve(ctx) },
 		Queries:       func(bytes int64) int64 { return h.engine.SetMemory(bytes) },
 		Runtime: func(bytes int64) {

@@ -57,6 +57,9 @@ type Options struct {
 	Machine       int64
 	MachineSource string
 
+	// Pending is what the database will need for the series it has, beyond what it needs now, in bytes. May be nil.
+	Pending func() int64
+
 	// Relieve asks the database to let go of what it can, which may take a while. Run calls it. May be nil.
 	Relieve func(context.Context) error
 
@@ -143,10 +146,13 @@ func (g *Gate) Run(ctx context.Context) error {
 // Tick measures and sets what follows; Run calls it. It tells whether the database should let go of memory.
 func (g *Gate) Tick() (relieve bool) {
 	now := g.opts.Clock()
-	u := g.opts.Memory()
+	u, pending := g.opts.Memory(), int64(0)
+	if g.opts.Pending != nil {
+		pending = g.opts.Pending()
+	}
 	g.mu.Lock()
 	m := &g.mu.memory
-	m.measured(u)
+	m.measured(u, pending)
 	queries, runtime := m.shares(g.mu.cfg.QueryMemory)
 	relieve = m.relieveDue(now)
 	p, _ := g.pressure()

@@ -24,9 +24,10 @@ const (
 )
 
 const (
-	seriesCost  = 2 << 10         // bytes that a series is taken to need until memory is measured again
-	leastPool   = 16 << 20        // bytes that queries may always hold, with those of rules
-	reliefPause = 2 * time.Minute // between two times that the database is asked to let go
+	seriesCost  = 2 << 10          // bytes that a series is taken to need until memory is measured again
+	leastPool   = 16 << 20         // bytes that queries may always hold, with those of rules
+	reliefPause = 2 * time.Minute  // between two times that the database is asked to let go,
+	shortPause  = 30 * time.Second // while new series are refused
 )
 
 // Usage is the memory of a process, in bytes.
@@ -41,6 +42,7 @@ type memory struct {
 	budget   int64 // bytes; 0 is none
 	source   string
 	usage    Usage
+	pending  int64 // what is needed soon in any case
 	held     int64 // by queries
 	added    int64 // series since usage was measured
 	relieved time.Time
@@ -48,11 +50,13 @@ type memory struct {
 	pool     int64 // what queries may hold now
 }
 
-func (m *memory) measured(u Usage) { m.usage, m.added = u, 0 }
+func (m *memory) measured(u Usage, pending int64) {
+	m.usage, m.pending, m.added = u, max(0, pending), 0
+}
 
-// base returns what is needed without queries.
+// base returns what is needed without queries, now or soon.
 func (m *memory) base() int64 {
-	return max(0, m.usage.Needed-min(m.held, m.usage.Needed/2)) + m.added*seriesCost
+	return max(0, m.usage.Needed-min(m.held, m.usage.Needed/2)) + m.pending + m.added*seriesCost
 }
 
 func (m *memory) part() float64 {
@@ -77,7 +81,11 @@ func (m *memory) shares(configured int64) (queries, runtime int64) {
 
 // relieveDue tells whether the database should let go of memory now.
 func (m *memory) relieveDue(now time.Time) bool {
-	if m.part() < relieveAt || now.Sub(m.relieved) < reliefPause {
+	pause := reliefPause
+	if m.part() >= refuseAt {
+		pause = shortPause
+	}
+	if m.part() < relieveAt || now.Sub(m.relieved) < pause {
 		return false
 	}
 	m.relieved = now

@@ -107,6 +107,13 @@ func (db *DB) cutTo(ctx context.Context, to int64) error {
 	return nil
 }
 
+// Pending returns how much memory the head will need for the series it has, beyond what it needs now, in bytes: each keeps
+// its last rows.
+func (db *DB) Pending() int64 {
+	s := db.head.Stats()
+	return max(0, int64(s.Series)*head.OpenBytes-s.OpenBytes)
+}
+
 const (
 	relieveKeep  = 20 * 60 * 1000 // what the head keeps when memory is short, milliseconds
 	relieveWorth = 30 * 60 * 1000 // what a cut must take away at least

@@ -20,6 +20,10 @@ const (
 	slabRows = 8  // rows that memory is taken for at a time
 )
 
+// OpenBytes is what a series needs for its open rows when there are as many as there can be, an eighth of it lost to
+// rounding.
+const OpenBytes = openRows * 8 * 9 / 8
+
 // group is the series that share a timestamp column. The writer alone changes it, and holds its lock while it
 // does; readers hold the lock to copy. The writer reads without it.
 //
