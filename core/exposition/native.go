@@ -182,6 +182,21 @@ func (p *Parser) protoLabels() labels.Labels {
 	return p.builder.Labels()
 }
 
+// HasExemplars tells whether the current sample may have exemplars.
+func (p *Parser) HasExemplars() bool {
+	m := &p.msg
+	switch {
+	case p.classic.emitting:
+		return len(p.classic.exemplars) > 0
+	case p.format == Protobuf:
+		return m.exemplar.hi > 0 || len(m.exemplars) > 0 || m.sample == native && len(m.examples) > 0 ||
+			m.sample == piece && m.index < len(m.examples) && m.examples[m.index].hi > 0
+	case p.format == OpenMetrics2:
+		return len(p.om.exemplars) > 0
+	}
+	return p.exemplar.hi > 0
+}
+
 // Exemplars appends the exemplars of the current sample to dst. Those of a native histogram that have no timestamp
 // are left out, as it could not be told which of them are new.
 func (p *Parser) Exemplars(dst []Exemplar) []Exemplar {

@@ -191,6 +191,7 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 		Registerer:  h.registry,
 	})
 	h.scrape = scrape.NewManager(scrape.Options{
+		Exemplars:  h.exemplars,
 		Storage:    h.db,
 		Collectors: h.collector,
 		UserAgent:  "hearth/" + h.opts.Version,

@@ -19,6 +19,7 @@ import (
 type picky struct {
 	no      string
 	buckets bool
+	asked   int
 }
 
 func (p *picky) Admit(ls labels.Labels) error {
@@ -28,6 +29,7 @@ func (p *picky) Admit(ls labels.Labels) error {
 		}
 		return nil
 	}
+	p.asked++
 	if p.no != "" && strings.HasPrefix(ls.Get("__name__"), p.no) {
 		return fmt.Errorf("%w: %s", storage.ErrLimit, ls)
 	}
@@ -96,5 +98,61 @@ func TestALimitRefusesNewSeriesAndTheScrapeGoesOn(t *testing.T) {
 	}
 	if n := e.counted("hearth_scrape_samples_dropped_total", dropLimit); n != 7 { // 3 twice, and later_h once
 		t.Errorf("%v dropped", n)
+	}
+}
+
+func TestNotAllNewSeriesAreTriedWhileSomeAreRefused(t *testing.T) {
+	e := expose(t, nil)
+	gate := &picky{}
+	db, err := tsdb.Open(tsdb.Options{Dir: "data", FS: vfs.NewMem(), Retention: 24 * time.Hour, Sync: "off", Gate: gate})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	e.manager.env.storage = db
+	at := int64(0)
+	scrape := func(body string) (asked int) {
+		t.Helper()
+		at += 1000
+		before := gate.asked
+		e.say(body)
+		if err := e.scrape(at); err != "" {
+			t.Errorf("scrape at %d: %s", at, err)
+		}
+		return gate.asked - before
+	}
+	var b strings.Builder
+	b.WriteString("a 1\n")
+	for i := range 30_000 {
+		fmt.Fprintf(&b, "new{n=\"%d\"} 1\n", i)
+	}
+	b.WriteString("z 1\n")
+	scrape("a 1\nz 1\n")
+	gate.no = "new"
+	if n := scrape(b.String()); n != 30_000 {
+		t.Errorf("at first %d are asked for", n)
+	}
+	dropped := e.counted("hearth_scrape_samples_dropped_total", dropLimit)
+	for range 20 {
+		n := scrape(b.String())
+		if n < leastTries/2 || n > 2*leastTries {
+			t.Errorf("then %d are asked for", n)
+		}
+	}
+	if more := e.counted("hearth_scrape_samples_dropped_total", dropLimit) - dropped; more != 20*30_000 {
+		t.Errorf("%v are counted as dropped", more)
+	}
+	gate.no = ""
+	for range 5 {
+		scrape(b.String())
+	}
+	if n := scrape(b.String()); n != 0 || db.Stats().Head.Series != 30_002+standardReports {
+		t.Errorf("without a limit %d series are stored, and %d asked for", db.Stats().Head.Series, n)
+	}
+	got := contents(t, db)
+	for _, name := range []string{"a", "z"} {
+		if n := len(got.series[`{__name__="`+name+`", instance="i", job="j"}`]); n != int(at/1000) {
+			t.Errorf("%s has %d samples of %d", name, n, at/1000)
+		}
 	}
 }

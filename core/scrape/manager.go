@@ -47,7 +47,7 @@ func NewManager(opts Options) *Manager {
 	if m.log == nil {
 		m.log = slog.New(slog.DiscardHandler)
 	}
-	m.env = env{storage: opts.Storage, metrics: m.metrics, seed: maphash.MakeSeed()}
+	m.env = env{storage: opts.Storage, exemplars: opts.Exemplars, metrics: m.metrics, seed: maphash.MakeSeed()}
 	m.scratch.New = func() any { return newScratch() }
 	m.mu.pools = map[string]*pool{}
 	m.mu.retiring = map[uint64]*loop{}

@@ -8,6 +8,7 @@ const (
 	dropDuplicate   = "duplicate"     // the same series twice, or with another value at the same time
 	dropOutOfBounds = "out_of_bounds" // too old, or too far in the future
 	dropLimit       = "limit"         // a new series, and a limit of the storage is reached
+	dropExemplar    = "exemplar"      // no sample but its exemplars, out of order or with labels that cannot be
 )
 
 type metrics struct {
@@ -61,7 +62,7 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	for _, r := range failures {
 		m.failures.WithLabelValues(r)
 	}
-	for _, r := range []string{dropOutOfOrder, dropDuplicate, dropOutOfBounds, dropLimit} {
+	for _, r := range []string{dropOutOfOrder, dropDuplicate, dropOutOfBounds, dropLimit, dropExemplar} {
 		m.dropped.WithLabelValues(r)
 	}
 	if reg != nil {

@@ -78,7 +78,7 @@ func (w *walk) takeHistogram(ref uint32) error {
 		}
 	}
 	w.natives = append(w.natives, h)
-	return nil
+	return w.exemplify(ref, w.now)
 }
 
 // readHistogram returns the current native histogram, within the limits of the job.

@@ -33,9 +33,14 @@ type page struct {
 	starts []start // by series, if start timestamps are wanted and there are any
 	last   int64   // time of the last good scrape, Unix milliseconds
 
+	examples map[uint64]uint64 // hash of the last exemplars by hash of the series
+
 	// Of series with timestamps of their own. They do not come in rows, so they are written by their labels.
 	labels  map[uint32]labels.Labels
 	tracked []uint32 // those whose staleness is tracked and that carry no marker
+
+	tries  int    // new lines that a scrape tries to store while a limit refuses some; 0 is all
+	trying uint64 // a line is tried if its hash, turned by the number of the walk, is less; 0 is all
 
 	visit  uint32 // number of the last walk that had to look at series one by one
 	before *page  // the predecessor, until the first scrape has shown what of it goes on
@@ -43,9 +48,10 @@ type page struct {
 
 // env is what pages share.
 type env struct {
-	storage storage.Writer
-	metrics *metrics
-	seed    maphash.Seed // of all hashes in pages
+	storage   storage.Writer
+	exemplars storage.ExemplarWriter // nil: they are let go of
+	metrics   *metrics
+	seed      maphash.Seed // of all hashes in pages
 }
 
 // line is a line of an exposition: a series as it stands there.
@@ -62,6 +68,7 @@ const (
 	double                       // of a series that an earlier line has already
 	stamped                      // with a timestamp of its own
 	dropped                      // not to be stored; has no series
+	left                         // new, while limits of the storage refuse new series; not remembered
 	kindMask uint32 = 7 << 29
 )
 

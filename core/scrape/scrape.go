@@ -34,7 +34,8 @@ import (
 
 // Options is what a Manager needs.
 type Options struct {
-	Storage storage.Writer
+	Storage   storage.Writer
+	Exemplars storage.ExemplarWriter // nil: exemplars are let go of
 
 	// Collectors opens the exporter plugin of a job. nil if there are no plugins.
 	Collectors func(context.Context, config.PluginUse) (Collector, error)

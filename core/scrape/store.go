@@ -50,8 +50,9 @@ func (p *page) resolve(w *walk) error {
 	if refused > 0 {
 		w.next, w.values, w.natives = next, values, natives
 		w.added = max(0, w.added-refused)
-		p.env.metrics.drop(dropLimit, refused)
 	}
+	p.env.metrics.drop(dropLimit, refused+w.untried)
+	p.try(refused, len(w.newLines), w.untried)
 	if err := p.resolveNatives(w); err != nil {
 		return err
 	}
@@ -89,6 +90,7 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 	}
 	p.live, p.cells, p.last = true, len(w.cells), t
 	errs[3] = p.writeRow(t, row{slots, w.values, inRow, w})
+	p.writeExemplars(w)
 	return errors.Join(errs[:]...)
 }
 

@@ -39,6 +39,11 @@ type walk struct {
 	firstStart int // of cells
 	zeros      []model.Series
 
+	// Exemplars that the scrape before did not have.
+	wantExemplars bool
+	examples      []example
+	readExemplars []exposition.Exemplar // scratch
+
 	// Samples with timestamps of their own.
 	solo    []model.Series
 	samples []model.Sample // of solo, one each; not of those that are histograms
@@ -53,6 +58,7 @@ type walk struct {
 
 	scraped, kept, added int   // as in report
 	doubles, outOfBounds int   // samples dropped
+	untried              int   // lines left
 	over                 bool  // there are more new series than sample_limit allows
 	tooWide              error // native_histogram_bucket_limit, if a histogram exceeds it
 }
@@ -78,6 +84,8 @@ func (w *walk) begin(p *page, meta *metadata, s *scratch, now, latest int64) {
 func (w *walk) clear() {
 	clear(w.solo)
 	clear(w.zeros)
+	clear(w.examples)
+	clear(w.readExemplars[:cap(w.readExemplars)])
 	clear(w.natives)
 	clear(w.fresh)
 	clear(w.learned)
@@ -85,7 +93,8 @@ func (w *walk) clear() {
 	clear(w.newSeries)
 	*w = walk{
 		values: w.values[:0], next: w.next[:0], solo: w.solo[:0], samples: w.samples[:0],
-		natives: w.natives[:0], slots: w.slots[:0], cells: w.cells[:0], starts: w.starts[:0], zeros: w.zeros[:0], tracked: w.tracked[:0],
+		natives: w.natives[:0], slots: w.slots[:0], cells: w.cells[:0], starts: w.starts[:0], zeros: w.zeros[:0],
+		examples: w.examples[:0], readExemplars: w.readExemplars[:0], tracked: w.tracked[:0],
 		fresh: w.fresh[:0], learned: w.learned, newLines: w.newLines, newSeries: w.newSeries,
 	}
 }
@@ -94,6 +103,7 @@ func (w *walk) clear() {
 func (w *walk) read(body []byte, f exposition.Format) error {
 	w.meta.begin()
 	defer w.meta.end()
+	w.wantExemplars = w.page.env.exemplars != nil && f != exposition.Text // which has none
 	w.parser.Reset(body, f)
 	w.expect()
 	for {
@@ -128,8 +138,8 @@ func (w *walk) end() error {
 	return w.tooWide
 }
 
-// size returns how many samples are to be stored.
-func (w *walk) size() int { return len(w.values) + len(w.natives) + len(w.solo) }
+// size returns how many samples are to be stored, if the storage takes them.
+func (w *walk) size() int { return len(w.values) + len(w.natives) + len(w.solo) + w.untried }
 
 // expect tells the parser which line should come.
 func (w *walk) expect() {
@@ -150,6 +160,9 @@ func (w *walk) sample() error {
 			var err error
 			if w.wantStarts {
 				err = w.beginsPlain(w.page.lines[w.pos-1].series())
+			}
+			if w.wantExemplars && err == nil {
+				err = w.exemplify(w.page.lines[w.pos-1].series(), w.now)
 			}
 			w.expect()
 			return err
@@ -208,8 +221,13 @@ func (w *walk) unusual(t int64, has, isNative bool) error {
 			return err
 		}
 	}
-	if ln.kind() == dropped {
+	switch ln.kind() {
+	case dropped:
 		w.next = append(w.next, ln)
+		return nil
+	case left:
+		w.kept++
+		w.untried++
 		return nil
 	}
 	w.kept++
@@ -248,6 +266,9 @@ func (w *walk) unusual(t int64, has, isNative bool) error {
 				return err
 			}
 		}
+		if err := w.exemplify(ref, w.now); err != nil {
+			return err
+		}
 	}
 	w.next = append(w.next, ln)
 	return nil
@@ -277,8 +298,11 @@ func (w *walk) unknown(id lineID) (uint32, error) {
 	if what, ok := w.newLines[id]; ok {
 		return what, nil
 	}
-	exposed := w.parser.Labels()
 	p := w.page
+	if p.leaves(id.hash) {
+		return left, nil
+	}
+	exposed := w.parser.Labels()
 	ls, keep, err := p.rules.labelsOf(w.builder, exposed)
 	if err != nil {
 		return 0, err
@@ -322,6 +346,9 @@ func (w *walk) stamp(ref uint32, t int64, isNative bool) error {
 	}
 	ls, err := w.learn(ref)
 	if err != nil {
+		return err
+	}
+	if err := w.exemplify(ref, t); err != nil {
 		return err
 	}
 	alone := model.Series{Labels: ls}
