@@ -134,9 +134,19 @@ func (g *groupPlan) begin(times []int64) {
 // a month takes no more memory than one of some hours.
 const stretchRows = 16 << 10
 
-// stretch returns how many steps of a series of so many rows are to be computed at a time. It is all of them if
-// windows are so wide that they would overlap much, with rows that are decoded for each.
+// gapPart is which part of a stretch makes it worth not to decode the rows between two windows: 1024 of them,
+// which take as long as beginning anew.
+const gapPart = 16
+
+// stretch returns how many steps of a series of so many rows are to be computed at a time. It is one if there are many rows
+// between windows, and all of them if windows are so wide that they would overlap much, with rows that are decoded for each.
 func (p *plans) stretch(rows int) int {
+	if p.ref.N > 1 && p.ref.Step > p.width {
+		between := int64(rows/p.ref.N) * (p.ref.Step - p.width) / p.ref.Step
+		if between > int64(p.q.stretchRows/gapPart) {
+			return 1
+		}
+	}
 	parts := (rows + p.q.stretchRows - 1) / p.q.stretchRows
 	if parts < 2 || p.ref.Step*int64(p.ref.N) < 8*int64(parts)*p.width {
 		return p.ref.N
