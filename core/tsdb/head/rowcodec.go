@@ -8,53 +8,40 @@ import (
 	"math/bits"
 )
 
-// The rows of the log: FORMAT.md, section 3.3. Values are written against the value logged last for the same
-// slot in the same segment, as integers at a decimal exponent where that gives the same bits back.
+// The rows of the log: FORMAT.md, section 3.3. What stands before the cells of an entry; the cells are cellcodec.go's.
 
 const (
-	tagExponent = 15 // a new decimal exponent for the slot, then as tags 1..8
-	tagRaw      = 9
-
-	maxExponent = 17
-	noDecimal   = 0xff // the encoder's note that no exponent fits; the decoder never sees a use of it
-
 	freshEvery = 64 // entries of a group after which it begins again from zero, so that damage stays small
 
-	flagFresh  = 1
-	flagDense  = 2
-	flagSingle = 4
+	flagFresh   = 1
+	flagDense   = 2
+	flagSingle  = 4
+	singleShift = 3 // bits of the flags from here on are the length of the cells of a single entry
 
-	maxSlots = 1 << 21 // of a group
-	maxCell  = 18      // bytes of a cell at most: slot 5, tag 1, value 12
-	maxEntry = 64      // and of what comes before the cells
+	maxSlots = 1 << 21        // of a group
+	maxCell  = 5 + maxCellLen // bytes of a cell at most, and what says its slot
+	maxEntry = 64             // of what comes before the cells, and room to write the last of them
 )
 
 var errEntry = errors.New("malformed row entry")
-
-var pow10 = [...]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17}
 
 // base is what a group's next row in the log is written against.
 type base struct {
 	segment uint64 // 0: nothing is known
 	entries int
-	prev    []float64 // by slot
-	exp     []uint8
+	slots   []slotState
 }
 
 // grow makes room for n slots.
 func (b *base) grow(n int) {
-	for len(b.prev) < n {
-		b.prev = append(b.prev, 0)
-	}
-	for len(b.exp) < n {
-		b.exp = append(b.exp, 0)
+	if more := n - len(b.slots); more > 0 {
+		b.slots = append(b.slots, make([]slotState, more)...)
 	}
 }
 
 // reset begins from zero in segment.
 func (b *base) reset(segment uint64) {
-	clear(b.prev)
-	clear(b.exp)
+	clear(b.slots)
 	b.segment, b.entries = segment, 0
 }
 
@@ -86,6 +73,7 @@ func appendEntry(dst []byte, c *rowContext, b *base, segment uint64, group uint3
 		flags |= flagDense
 	}
 	dst = growBytes(dst, maxEntry+n*maxCell)
+	start := len(dst)
 	dst = append(dst, flags)
 	dst = binary.AppendVarint(dst, int64(group)-int64(c.group))
 	dst = binary.AppendVarint(dst, t-c.t)
@@ -103,15 +91,33 @@ func appendEntry(dst []byte, c *rowContext, b *base, segment uint64, group uint3
 		}
 	}
 	at := len(dst)
-	p := at + (n+1)/2
-	dst = dst[:cap(dst)]
-	clear(dst[at:p])
-	for i, s := range slots {
-		tag, k := putCell(dst[p:], vals[i], &b.prev[s], &b.exp[s])
-		dst[at+i>>1] |= tag << (4 * (i & 1))
-		p += k
+	size := uvarintLen(n * maxCellLen) // of the length, which is not known yet
+	if flags&flagSingle != 0 {
+		size = 0
 	}
-	return dst[:p]
+	w := bitWriter{buf: dst[:cap(dst)], at: at + size}
+	for i, s := range slots {
+		w.cell(vals[i], &b.slots[s])
+	}
+	end := w.end()
+	if size == 0 {
+		dst[start] |= byte(end-at) << singleShift
+	} else {
+		putLength(w.buf[at:at+size], uint(end-at-size))
+	}
+	return w.buf[:end]
+}
+
+// uvarintLen returns how many bytes a uvarint of at most n takes.
+func uvarintLen(n int) int { return (bits.Len(uint(n)|1) + 6) / 7 }
+
+// putLength writes u as a uvarint that fills dst.
+func putLength(dst []byte, u uint) {
+	for i := range dst {
+		dst[i] = byte(u)&0x7f | 0x80
+		u >>= 7
+	}
+	dst[len(dst)-1] &= 0x7f
 }
 
 func growBytes(b []byte, n int) []byte {
@@ -123,87 +129,13 @@ func growBytes(b []byte, n int) []byte {
 	return g
 }
 
-// scaled returns v*10^e rounded, if that is an integer the decoder can start from.
-func scaled(v float64, e uint8) (int64, bool) {
-	f := float64(v * pow10[e]) // the conversion keeps the product from being fused into the sum
-	if !(f > -1e15 && f < 1e15) {
-		return 0, false
-	}
-	return int64(f + math.Copysign(0.5, f)), true
-}
-
-// exact returns the integer that gives the bits of v back at exponent e.
-func exact(v float64, vb uint64, e uint8) (int64, bool) {
-	i, ok := scaled(v, e)
-	return i, ok && math.Float64bits(float64(i)/pow10[e]) == vb
-}
-
-// putCell writes v against *prev and updates the slot's state. It returns the tag and the bytes used.
-func putCell(dst []byte, v float64, prev *float64, exp *uint8) (tag byte, n int) {
-	vb, pb := math.Float64bits(v), math.Float64bits(*prev)
-	if vb == pb {
-		return 0, 0
-	}
-	pv := *prev
-	*prev = v
-	e := *exp
-	if e != noDecimal {
-		if i, ok := exact(v, vb, e); ok {
-			if j, ok := scaled(pv, e); ok {
-				return putDelta(dst, i-j)
-			}
-		} else if e2, i, ok := findExponent(v, vb, e); ok {
-			if j, ok := scaled(pv, e2); ok {
-				*exp = e2
-				d, n := putDelta(dst[2:], i-j)
-				dst[0], dst[1] = e2, d
-				return tagExponent, n + 2
-			}
-		} else if math.Abs(v) < 1e15 && v == v {
-			*exp = noDecimal
-		}
-	}
-	x := bits.ReverseBytes64(vb ^ pb) // top bytes first: trailing zero bytes of the xor are dropped
-	k := max(8-bits.LeadingZeros64(x)>>3, 2)
-	if k >= 7 {
-		binary.LittleEndian.PutUint64(dst, x)
-		return tagRaw, 8
-	}
-	binary.LittleEndian.PutUint64(dst, x)
-	return byte(8 + k), k
-}
-
-// putDelta writes d in 1 to 8 bytes, which the tag counts. Zero is possible: other bits, same integer.
-func putDelta(dst []byte, d int64) (byte, int) {
-	u := uint64(d<<1) ^ uint64(d>>63)
-	k := max((bits.Len64(u)+7)>>3, 1)
-	binary.LittleEndian.PutUint64(dst, u)
-	return byte(k), k
-}
-
-// findExponent returns the least exponent other than e that gives v back.
-func findExponent(v float64, vb uint64, e uint8) (uint8, int64, bool) {
-	for k := uint8(0); k <= maxExponent; k++ {
-		if k == e {
-			continue
-		}
-		i, ok := exact(v, vb, k)
-		if ok {
-			return k, i, true
-		}
-		if f := v * pow10[k]; !(f > -1e15 && f < 1e15) {
-			break
-		}
-	}
-	return 0, 0, false
-}
-
 // entry is one decoded row entry; its slices are reused by the next.
 type entry struct {
 	group uint32
 	t     int64
 	fresh bool
 	top   uint32 // highest slot
+	size  int    // bytes of the cells
 	slots []uint32
 	vals  []float64
 }
@@ -233,11 +165,11 @@ func (e *entry) head(b []byte, c *rowContext) ([]byte, error) {
 	e.group, e.t, e.fresh = c.group, c.t, flags&flagFresh != 0
 	e.slots, e.top = e.slots[:0], 0
 	if flags&flagSingle != 0 {
-		e.slots = append(e.slots, 0)
+		e.slots, e.size = append(e.slots, 0), int(flags>>singleShift)
 		return b, nil
 	}
 	n, k := binary.Uvarint(b)
-	if k <= 0 || n > maxSlots || n/2 > uint64(len(b)) {
+	if k <= 0 || n > maxSlots || n/8 > uint64(len(b)) {
 		return nil, errEntry
 	}
 	b = b[k:]
@@ -266,64 +198,35 @@ func (e *entry) head(b []byte, c *rowContext) ([]byte, error) {
 		e.slots = append(e.slots, uint32(s))
 		e.top = max(e.top, uint32(s))
 	}
-	return b, nil
-}
-
-// cells decodes the values against bs, or, with bs nil, walks over them; it returns the rest.
-func (e *entry) cells(b []byte, bs *base) ([]byte, error) {
-	n := len(e.slots)
-	if len(b) < (n+1)/2 {
+	size, k := binary.Uvarint(b)
+	if k <= 0 || size > uint64(len(b)-k) {
 		return nil, errEntry
 	}
-	tags, b := b[:(n+1)/2], b[(n+1)/2:]
-	e.vals = e.vals[:0]
-	var prev float64
-	var exp uint8
-	for i := range n {
-		tag := tags[i>>1] >> (4 * (i & 1)) & 15
-		pp, pe := &prev, &exp
-		if bs != nil {
-			pp, pe = &bs.prev[e.slots[i]], &bs.exp[e.slots[i]]
-		}
-		if tag == tagExponent {
-			if len(b) < 2 || b[0] > maxExponent || b[1] < 1 || b[1] > 8 {
-				return nil, errEntry
-			}
-			*pe = b[0]
-			tag, b = b[1], b[2:]
-		}
-		k := int(tag)
-		if tag == tagRaw {
-			k = 8
-		} else if tag > tagRaw {
-			k -= 8
-		}
-		if len(b) < k {
-			return nil, errEntry
-		}
-		var u uint64
-		if len(b) >= 8 {
-			u = binary.LittleEndian.Uint64(b)
-			if k < 8 {
-				u &= 1<<(8*k) - 1
-			}
-		} else {
-			for j := range k {
-				u |= uint64(b[j]) << (8 * j)
-			}
-		}
-		b = b[k:]
-		switch {
-		case tag == 0:
-		case tag <= 8:
-			j, _ := scaled(*pp, *pe)
-			*pp = float64(j+(int64(u>>1)^-int64(u&1))) / pow10[*pe]
-		default:
-			*pp = math.Float64frombits(math.Float64bits(*pp) ^ bits.ReverseBytes64(u))
-		}
-		e.vals = append(e.vals, *pp)
+	e.size = int(size)
+	return b[k:], nil
+}
+
+// cells decodes the values against bs, or, with bs nil, skips them; it returns the rest.
+func (e *entry) cells(b []byte, bs *base) ([]byte, error) {
+	if len(b) < e.size {
+		return nil, errEntry
 	}
-	return b, nil
+	e.vals = e.vals[:0]
+	if bs == nil {
+		return b[e.size:], nil
+	}
+	r := bitReader{buf: b[:e.size]}
+	for _, s := range e.slots {
+		v, err := r.cell(&bs.slots[s])
+		if err != nil {
+			return nil, err
+		}
+		e.vals = append(e.vals, v)
+	}
+	if r.over() {
+		return nil, errEntry
+	}
+	return b[e.size:], nil
 }
 
 // decodeRows calls f for each entry of a row record. bases returns what the group's rows are written against,

@@ -31,7 +31,7 @@ const SegmentHeader = 20
 
 const (
 	segmentMagic   = "HWAL"
-	segmentVersion = 2
+	segmentVersion = 3
 	shards         = 1 // logs that share the database's writes; this one is number 0
 )
 

@@ -294,7 +294,7 @@ func TestAnotherVersionIsNotTakenForDamage(t *testing.T) {
 	if _, err := f.Write(data); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := wal.Replay(fs, "w", 0, func(wal.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "has version 1, this hearth reads 2") {
+	if _, err := wal.Replay(fs, "w", 0, func(wal.Record) error { return nil }); err == nil || !strings.Contains(err.Error(), "has version 1, this hearth reads 3") {
 		t.Errorf("replay says %v", err)
 	}
 }
