@@ -1,0 +1,188 @@
+package head
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/hearth-project/hearth/core/tsdb/wal"
+)
+
+// snapshot reads the newest snapshot that is whole enough to be used and returns its number.
+func (l *loader) snapshot() (uint64, error) {
+	h, o := l.h, &l.h.opts
+	ns, err := o.numbered(".snap")
+	if err != nil || len(ns) == 0 {
+		return 0, err
+	}
+	number := ns[len(ns)-1]
+	name := o.snapName(number)
+	f, err := o.FS.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	r := wal.NewReader(f, name, number, 0)
+	var sets []uint32 // numbers of h.sets
+	ended := false
+	bad := false
+	for {
+		typ, data, err := r.Next()
+		if err == io.EOF {
+			break
+		}
+		var d *wal.Damage
+		if errors.As(err, &d) {
+			l.damaged(d)
+			bad = true
+			continue
+		}
+		if err != nil {
+			return 0, err
+		}
+		rd := newReader(data)
+		switch typ {
+		case snapHeader:
+			if v := rd.Uint(); v != snapVersion {
+				return 0, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, v, snapVersion)
+			}
+			l.h.check.segment.Store(rd.Uint())
+			l.h.w.nextGrp = rd.id()
+			files := make([]uint64, min(rd.Uint(), 1<<20))
+			for i := range files {
+				files[i] = rd.Uint()
+			}
+			if rd.Bad {
+				return 0, fmt.Errorf("%s: malformed header", name)
+			}
+			if n := rd.Uint(); n < 1<<28 { // those who wrote none meant none
+				h.w.table.rehash(int(n))
+			}
+			if err := l.tileFiles(files); err != nil {
+				return 0, err
+			}
+		case snapSet:
+			if bad { // numbers of sets are counted: after a gap they would be wrong
+				continue
+			}
+			rd.pairs(&l.pairs)
+			sets = append(sets, l.keep())
+		case snapGroup:
+			if err := l.group(&rd, sets); err != nil {
+				l.damaged(fmt.Errorf("%s: %w", name, err))
+			}
+		case snapEnd:
+			ended = true
+		}
+	}
+	if !ended {
+		l.damaged(fmt.Errorf("%s: it has no end", name))
+	}
+	if len(l.damage) > 0 {
+		if err := copyAside(l, name); err != nil {
+			return 0, err
+		}
+	}
+	for _, n := range sets { // the groups have their uses now
+		h.sets.drop(n)
+	}
+	l.tiles = nil
+	return number, nil
+}
+
+// copyAside keeps a damaged snapshot under another name: the checkpoint that follows deletes the original.
+func copyAside(l *loader, name string) error {
+	err := l.h.opts.FS.Link(name, name+".damaged")
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// group makes one group of the snapshot.
+func (l *loader) group(rd *reader, sets []uint32) error {
+	h := l.h
+	id, flags, pos, low, floor := rd.id(), rd.Uint(), wal.Pos(rd.Uint()), rd.Int(), rd.Int()
+	common := rd.labels()
+	n := rd.Uint()
+	if rd.Bad || n > maxGroup || n > uint64(len(rd.B)) || h.dir.groups.get(id) != nil {
+		return errors.New("malformed group")
+	}
+	refs := make([]uint64, n)
+	for i := range refs {
+		refs[i] = rd.Uint()
+	}
+	var open tile
+	if !rd.Bad && len(rd.B) > 0 {
+		t, err := parseTile(rd.B)
+		if err != nil || t.rows >= openRows || t.slots() > len(refs) {
+			return fmt.Errorf("open rows of group %d: %w", id, errTile)
+		}
+		open = t
+	}
+	if rd.Bad {
+		return errors.New("malformed group")
+	}
+	g := h.addGroup(id, common)
+	g.pos, g.low, g.floor = pos, low, floor
+	g.solo, g.byTarget = flags&groupSolo != 0, flags&groupByTarget != 0
+	g.own, g.series, g.sparse = make([]uint32, 0, n), make([]uint32, 0, n), make([]bool, 0, n)
+	g.widen(h.w.arena, int(n))
+	for _, r := range refs {
+		if r == 0 || r > uint64(len(sets)) {
+			h.addSlot(g, 0, deadID)
+			if r != 0 {
+				l.damaged(fmt.Errorf("a series of group %s: its labels are lost", common))
+			}
+			continue
+		}
+		l.series(g, h.sets.use(sets[r-1]))
+	}
+	if open.rows > 0 {
+		if err := l.openRows(g, &open); err != nil {
+			return err
+		}
+	}
+	for _, t := range l.tiles[id] {
+		if t.maxt < floor {
+			continue
+		}
+		// A later tile stands for all earlier ones that it overlaps.
+		g.tiles = slices.DeleteFunc(g.tiles, func(o tile) bool { return o.mint <= t.maxt && t.mint <= o.maxt })
+		g.tiles = append(g.tiles, t)
+	}
+	slices.SortFunc(g.tiles, func(a, b tile) int {
+		if a.mint < b.mint {
+			return -1
+		}
+		return 1
+	})
+	return nil
+}
+
+func (l *loader) openRows(g *group, t *tile) error {
+	ts := make([]int64, t.rows)
+	if err := t.times(ts); err != nil {
+		return err
+	}
+	rows := make([][]float64, len(ts))
+	for r, at := range ts {
+		g.insert(l.h.w.arena, r, at)
+		rows[r] = g.row(r)
+	}
+	for s := range t.slots() {
+		if len(t.column(uint32(s))) == 0 {
+			continue
+		}
+		vals, err := l.h.w.values(t, uint32(s))
+		if err != nil {
+			return err
+		}
+		for r, v := range vals {
+			rows[r][s] = v
+		}
+	}
+	return nil
+}

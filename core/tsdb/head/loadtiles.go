@@ -1,0 +1,57 @@
+package head
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+
+	"github.com/hearth-project/hearth/core/tsdb/wal"
+)
+
+// tileFiles maps the tile files and sorts what they hold by group.
+func (l *loader) tileFiles(numbers []uint64) error {
+	l.tiles = map[uint32][]tile{}
+	for _, n := range numbers {
+		name := l.h.opts.tilesName(n)
+		m, err := l.h.opts.FS.Map(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			l.damaged(fmt.Errorf("%s is gone, with the tiles in it", name))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		data := m.Data()
+		f := &tileFile{number: n, name: name, mapping: m, mint: math.MaxInt64, maxt: math.MinInt64}
+		f.refs.Store(1)
+		l.h.check.files = append(l.h.check.files, f)
+		r := wal.NewReader(bytes.NewReader(data), name, n, 0)
+		for {
+			typ, rec, err := r.Next()
+			if err == io.EOF {
+				break
+			}
+			if err != nil {
+				l.damaged(err)
+				continue
+			}
+			if typ != tileRecord || len(rec) < 4 {
+				continue
+			}
+			t, err := parseTile(data[r.Offset()-int64(len(rec))+4 : r.Offset()])
+			if err != nil {
+				l.damaged(fmt.Errorf("%s at %d: %w", name, r.Offset(), err))
+				continue
+			}
+			t.file = f
+			f.mint, f.maxt = min(f.mint, t.mint), max(f.maxt, t.maxt)
+			id := binary.LittleEndian.Uint32(rec)
+			l.tiles[id] = append(l.tiles[id], t)
+		}
+	}
+	return nil
+}
