@@ -167,9 +167,9 @@ func (l *loop) scrape(ctx context.Context, at time.Time) {
 	r.duration = time.Since(start).Seconds()
 	if l.page != nil {
 		var unstored error
-		if err == nil {
+		if err == nil && r.bytes > 0 {
 			unstored = l.page.store(ctx, &s.walk, t, r)
-		} else {
+		} else { // after an empty body, too, its series are known
 			unstored = l.page.fail(ctx, t, r)
 		}
 		if ctx.Err() != nil {

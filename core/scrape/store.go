@@ -88,10 +88,26 @@ func (p *page) store(ctx context.Context, w *walk, t int64, r report) error {
 		}
 		errs[2] = p.writeMarkers(ctx, goneLabels, t)
 	}
+	if !w.moved {
+		p.track(w)
+	}
 	p.live, p.cells, p.last = true, len(w.cells), t
 	errs[3] = p.writeRow(t, row{slots, w.values, inRow, w})
 	p.writeExemplars(w)
 	return errors.Join(errs[:]...)
+}
+
+// track notes whose staleness is tracked after a scrape that has changed no line.
+func (p *page) track(w *walk) {
+	p.tracked = append(p.tracked[:0], w.tracked...)
+	for _, ref := range w.tracked {
+		if _, known := p.labels[ref]; !known {
+			if p.labels == nil {
+				p.labels = map[uint32]labels.Labels{}
+			}
+			p.labels[ref] = w.known(ref)
+		}
+	}
 }
 
 // fail writes that a scrape failed: its report, and markers for all series.
