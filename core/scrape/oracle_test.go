@@ -1,6 +1,7 @@
 package scrape
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	promconfig "github.com/prometheus/common/config"
+	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/common/promslog"
 	upconfig "github.com/prometheus/prometheus/config"
@@ -90,6 +92,10 @@ func (p *play) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	now := time.Now().UnixMilli()
 	var body strings.Builder
+	if a.contentType == contentProto {
+		body.WriteString(a.body)
+		a.body = ""
+	}
 	for i := 0; i < len(a.body); i++ {
 		if a.body[i] != '$' {
 			body.WriteByte(a.body[i])
@@ -158,12 +164,12 @@ func listed(t *testing.T, q up.Querier) string {
 				case chunkenc.ValHistogram:
 					_, h := it.AtHistogram(nil)
 					if v = "stale"; !value.IsStaleNaN(h.Sum) {
-						v = h.Compact(0).String()
+						v = h.Copy().Compact(0).String()
 					}
 				case chunkenc.ValFloatHistogram:
 					_, h := it.AtFloatHistogram(nil)
 					if v = "stale"; !value.IsStaleNaN(h.Sum) {
-						v = h.Compact(0).String()
+						v = h.Copy().Compact(0).String()
 					}
 				}
 				fmt.Fprintf(&b, " %d=%s", at-base, v)
@@ -289,6 +295,49 @@ func besideUpstream(t *testing.T, settings string, f features, answers []answer)
 	return listed(t, ourQuerier), listed(t, theirQuerier)
 }
 
+// nativeAnswers are protobuf bodies with native and classic histograms and such that are both, which grow, start again,
+// vanish and come back.
+func nativeAnswers(t *testing.T) (out []answer) {
+	t.Helper()
+	reg := prometheus.NewRegistry()
+	classic := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "classic_seconds", Buckets: []float64{1, 2}})
+	both := prometheus.NewHistogram(prometheus.HistogramOpts{Name: "both_seconds", Buckets: []float64{1, 2}, NativeHistogramBucketFactor: 1.1})
+	native := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "native_seconds", NativeHistogramBucketFactor: 1.1}, []string{"path"})
+	reg.MustRegister(classic, both, native)
+	for step := range 8 {
+		switch step {
+		case 3:
+			native.DeleteLabelValues("/a")
+		case 6:
+			native.Reset()
+		case 5:
+			out = append(out, answer{status: 500})
+		}
+		for i := range 10 {
+			v := float64(i-3) * float64(step+1) / 7
+			classic.Observe(v)
+			both.Observe(v)
+			if step != 3 {
+				native.WithLabelValues("/a").Observe(v)
+			}
+			native.WithLabelValues("/b").Observe(v * v)
+		}
+		families, err := reg.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body bytes.Buffer
+		enc := expfmt.NewEncoder(&body, expfmt.NewFormat(expfmt.TypeProtoDelim))
+		for _, f := range families {
+			if err := enc.Encode(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+		out = append(out, answer{contentType: contentProto, body: body.String()})
+	}
+	return out
+}
+
 func TestWhatIsStoredIsWhatUpstreamStores(t *testing.T) {
 	// Upstream looks its own name up. What the resolver keeps for all of the process must not be made in a bubble.
 	_, _ = net.LookupHost("localhost")
@@ -327,6 +376,7 @@ func TestWhatIsStoredIsWhatUpstreamStores(t *testing.T) {
 		om2("# TYPE h histogram\nh {count:2,sum:1,schema:1,zero_threshold:0.001,zero_count:2}\n"),
 		om2("# TYPE b gauge\nb 1\n"),
 	}
+	native := nativeAnswers(t)
 	for _, tt := range []struct {
 		name, settings string
 		features       features
@@ -348,6 +398,11 @@ func TestWhatIsStoredIsWhatUpstreamStores(t *testing.T) {
 		{name: "start timestamps and zero samples, custom buckets", features: features{keepStarts: true, zeroStarts: true}, settings: "  convert_classic_histograms_to_nhcb: true\n", answers: starts},
 		{name: "classic histograms beside those made of them", settings: "  convert_classic_histograms_to_nhcb: true\n  always_scrape_classic_histograms: true\n", answers: starts},
 		{name: "types and units", features: features{typeAndUnit: true}, answers: typed},
+		{name: "protobuf without native histograms", answers: native},
+		{name: "native histograms", settings: "  scrape_native_histograms: true\n", answers: native},
+		{name: "native and classic histograms", settings: "  scrape_native_histograms: true\n  always_scrape_classic_histograms: true\n", answers: native},
+		{name: "native histograms and custom buckets", settings: "  scrape_native_histograms: true\n  convert_classic_histograms_to_nhcb: true\n", answers: native},
+		{name: "native histograms of a lower resolution", settings: "  scrape_native_histograms: true\n  native_histogram_bucket_limit: 8\n  native_histogram_min_bucket_factor: 1.2\n", answers: native},
 		{name: "OpenMetrics 2.0", features: features{openMetrics2: true}, answers: second},
 		{name: "OpenMetrics 2.0 with start timestamps", features: features{openMetrics2: true, keepStarts: true, zeroStarts: true}, answers: second},
 	} {

@@ -17,7 +17,8 @@
 //     duplicate;
 //   - of several lines with the same labels the first counts, and each further one is a duplicate, whatever its value;
 //   - the series of a job that is taken out of the configuration are marked stale like those of any target that goes;
-//   - a target that comes back, or whose settings change, goes on where its predecessor with the same labels ended.
+//   - a target that comes back, or whose settings change, goes on where its predecessor with the same labels ended;
+//   - what the storage takes that upstream's would not, such as a timestamp that went back a little, is stored.
 package scrape
 
 import (
