@@ -132,7 +132,11 @@ func (h *heaps) before(x, y float64) bool {
 
 // add offers series i. ignored tells that it has a histogram that has no rank.
 func (h *heaps) add(i int, col column) (ignored bool) {
+	topk := h.op == parser.TOPK && col.h == nil
 	for k, x := range col.v {
+		if n := int(h.size[k]); topk && n > 0 && n == h.limit[k] && h.items[k*h.room].v >= x {
+			continue // as most do
+		}
 		if !col.has(k) || h.limit[k] == 0 {
 			continue
 		}
