@@ -180,8 +180,8 @@ func (h *Head) appendCells(b *batch, g *group, t int64, cells []cell) {
 		h.noteTime(t)
 		b.rec = appendEntry(b.rec, &b.ctx, &g.base, b.segment, g.id, t, b.slots, b.vals)
 	}
-	if len(g.ts) == openRows {
-		h.seal(g, sealRows)
+	if k := g.due(); k > 0 {
+		h.seal(g, k)
 	}
 	for _, c := range leave {
 		g.sparse[c.slot] = false

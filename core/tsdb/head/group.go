@@ -17,6 +17,7 @@ import (
 const (
 	sealRows = 24 // rows of a tile
 	openRows = 32 // rows at which the oldest sealRows are sealed: what comes a little late finds its row still open
+	keptRows = openRows - sealRows
 	slabRows = 8  // rows that memory is taken for at a time
 )
 
@@ -40,6 +41,7 @@ type group struct {
 	sparse []bool   // by slot: it fills few of the group's rows and shall leave at its next sample
 
 	ts     []int64
+	full   uint8 // open rows at which a tile is sealed
 	ord    [openRows]uint8
 	slabs  [openRows / slabRows][]float64
 	stride int // values between two rows
@@ -64,7 +66,20 @@ type group struct {
 }
 
 func newGroup(id uint32, common labels.Labels) *group {
-	return &group{id: id, common: common, low: math.MinInt64, floor: math.MinInt64, cut: math.MinInt64}
+	return &group{id: id, common: common, full: firstFull(id), low: math.MinInt64, floor: math.MinInt64, cut: math.MinInt64}
+}
+
+// firstFull spreads the first tiles of groups that begin together, and with them all that follow: when some have
+// the most open rows others have the fewest, so that together they need the memory of an average.
+func firstFull(id uint32) uint8 { return uint8(openRows - id*7%(sealRows-keptRows/2)) }
+
+// due returns how many of the oldest open rows are to be sealed now.
+func (g *group) due() int {
+	if len(g.ts) < int(g.full) {
+		return 0
+	}
+	g.full = openRows
+	return len(g.ts) - keptRows
 }
 
 // joinKey appends what the group is found by when a new series comes to it.

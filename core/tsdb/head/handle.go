@@ -235,8 +235,8 @@ func (hd *Handle) appendDense(b *batch, t int64, slots []storage.Slot, values []
 	mu.Unlock()
 	h.noteTime(t)
 	b.rec = appendEntry(b.rec, &b.ctx, &g.base, segment, g.id, t, b.slots, b.vals)
-	if len(g.ts) == openRows {
-		h.seal(g, sealRows)
+	if k := g.due(); k > 0 {
+		h.seal(g, k)
 	}
 	pos, err = h.log.Append(recRows, b.rec)
 	return pos, true, err

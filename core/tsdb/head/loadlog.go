@@ -113,7 +113,7 @@ func (l *loader) store(g *group, t int64, slots []uint32, vals []float64) {
 		row[s] = vals[i]
 	}
 	h.noteTime(t)
-	if len(g.ts) == openRows {
-		l.sealing.seal(g, sealRows)
+	if k := g.due(); k > 0 {
+		l.sealing.seal(g, k)
 	}
 }

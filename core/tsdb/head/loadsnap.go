@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"slices"
 
 	"github.com/hearth-project/hearth/core/tsdb/wal"
@@ -128,6 +129,9 @@ func (l *loader) group(rd *reader, sets []uint32) error {
 	g := h.addGroup(id, common)
 	g.pos, g.low, g.floor = pos, low, floor
 	g.solo, g.byTarget = flags&groupSolo != 0, flags&groupByTarget != 0
+	if low != math.MinInt64 { // its tiles have begun
+		g.full = openRows
+	}
 	g.own, g.series, g.sparse = make([]uint32, 0, n), make([]uint32, 0, n), make([]bool, 0, n)
 	g.widen(h.w.arena, int(n))
 	for _, r := range refs {
