@@ -18,7 +18,7 @@ const (
 	sealRows = 24 // rows of a tile
 	openRows = 32 // rows at which the oldest sealRows are sealed: what comes a little late finds its row still open
 	keptRows = openRows - sealRows
-	slabRows = 8  // rows that memory is taken for at a time
+	slabRows = 8 // rows that memory is taken for at a time
 )
 
 // OpenBytes is what a series needs for its open rows when there are as many as there can be, an eighth of it lost to
