@@ -31,7 +31,7 @@ type batch struct {
 	vals     []float64
 	rec      []byte
 	ctx      rowContext
-	segment  uint64
+	segment  uint64 // from which on rows may be written against those before
 	stored   int
 	rejected int
 	first    error
@@ -86,7 +86,7 @@ func (h *Head) flush(b *batch) error {
 	if len(b.cells) == 0 {
 		return nil
 	}
-	b.segment = h.log.Room(len(b.cells)*maxCell + len(b.cells)*maxEntry)
+	b.segment = h.since(h.log.Room(len(b.cells)*maxCell + len(b.cells)*maxEntry))
 	for _, g := range b.groups {
 		b.run = b.run[:0]
 		sorted := true
@@ -120,6 +120,16 @@ func (h *Head) flush(b *batch) error {
 	}
 	_, err := h.log.Append(recRows, b.rec)
 	return err
+}
+
+// since returns the first segment whose rows a row in this segment may be written against: that of the last
+// checkpoint, which every replay that reads this one begins with or before. Where nothing is synced, a power cut may
+// take the end of a segment that has another after it, so there each stands for itself.
+func (h *Head) since(segment uint64) uint64 {
+	if h.opts.SyncNever {
+		return segment
+	}
+	return h.w.since
 }
 
 // appendCells stores samples of the group at time t and logs those that it took.

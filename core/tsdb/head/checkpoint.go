@@ -105,6 +105,7 @@ func (h *Head) checkpoint() (err error) {
 	} else {
 		segment = h.log.Cut()
 	}
+	h.w.since = segment
 	var groups []*group
 	h.dir.groups.all(func(_ uint32, g *group) { groups = append(groups, g) })
 	nextGroup := h.w.nextGrp

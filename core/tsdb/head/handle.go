@@ -218,7 +218,7 @@ func (hd *Handle) appendDense(b *batch, t int64, slots []storage.Slot, values []
 			b.vals[i] = math.NaN()
 		}
 	}
-	segment := h.log.Room(maxEntry + len(slots)*maxCell)
+	segment := h.since(h.log.Room(maxEntry + len(slots)*maxCell))
 	mu := h.lock(g)
 	mu.Lock()
 	r := len(g.ts)

@@ -104,7 +104,8 @@ func (l *loader) read() error {
 // start opens the log for what comes. If there was damage, it makes all that could be read safe at once.
 func (l *loader) start() error {
 	h, rep := l.h, l.report
-	h.log = wal.Open(h.opts.FS, h.opts.logDir(), max(rep.Last, h.check.segment.Load())+1, wal.Options{
+	h.w.since = max(rep.Last, h.check.segment.Load()) + 1
+	h.log = wal.Open(h.opts.FS, h.opts.logDir(), h.w.since, wal.Options{
 		SegmentSize: h.opts.SegmentSize, SyncAlways: h.opts.SyncAlways, SyncNever: h.opts.SyncNever, Registerer: h.opts.Registerer,
 	})
 	h.check.mark.Store(-rep.Bytes)

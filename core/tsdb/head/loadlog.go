@@ -71,7 +71,7 @@ func (l *loader) bases(e *entry) *base {
 	}
 	if e.fresh {
 		g.base.reset(l.segment)
-	} else if g.base.segment != l.segment {
+	} else if g.base.segment == 0 {
 		return nil
 	}
 	g.base.grow(int(e.top) + 1)

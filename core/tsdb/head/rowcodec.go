@@ -27,7 +27,7 @@ var errEntry = errors.New("malformed row entry")
 
 // base is what a group's next row in the log is written against.
 type base struct {
-	segment uint64 // 0: nothing is known
+	segment uint64 // that it began again in, about; 0: nothing is known
 	entries int
 	slots   []slotState
 }
@@ -52,10 +52,11 @@ type rowContext struct {
 }
 
 // appendEntry appends the cells of one row of the group: vals[i] in slots[i], which are distinct.
-func appendEntry(dst []byte, c *rowContext, b *base, segment uint64, group uint32, t int64, slots []uint32, vals []float64) []byte {
+// It is written against those before if the base began again in the segment since or later.
+func appendEntry(dst []byte, c *rowContext, b *base, since uint64, group uint32, t int64, slots []uint32, vals []float64) []byte {
 	flags := byte(0)
-	if b.segment != segment || b.entries >= freshEvery {
-		b.reset(segment)
+	if b.segment < since || b.segment == 0 || b.entries >= freshEvery {
+		b.reset(since)
 		flags |= flagFresh
 	}
 	b.entries++
