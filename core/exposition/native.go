@@ -232,7 +232,7 @@ func (p *Parser) Exemplars(dst []Exemplar) []Exemplar {
 
 // protoExemplar appends the exemplar at a place, if there is one that is readable.
 func (p *Parser) protoExemplar(dst []Exemplar, at span, needTime bool) []Exemplar {
-	if at.hi == 0 {
+	if at.hi == 0 || at.hi-at.lo > maxLabels {
 		return dst
 	}
 	defer func() { p.broken = nil }() // a bad exemplar costs no sample

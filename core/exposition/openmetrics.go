@@ -94,6 +94,9 @@ func (p *Parser) openMetricsMeta(i int) (Kind, error) {
 		if p.format == OpenMetrics && len(p.text) > 0 && (!ok || len(base) == 0 || base[len(base)-1] != '_') {
 			return p.fail(n, "the unit is not the end of the metric name, after a _")
 		}
+		if err := p.fits(n+1, eol, "a unit"); err != nil {
+			return None, err
+		}
 		p.unit = p.text
 		p.setIdentity()
 	}
@@ -139,6 +142,9 @@ func (p *Parser) at(i int, c byte) bool { return i < len(p.b) && p.b[i] == c }
 // readExemplar reads the exemplar whose labels open at i, and returns the position after it.
 func (p *Parser) readExemplar(i int) (int, error) {
 	next, _, err := p.braces(i, false, true, false)
+	if err == nil {
+		err = p.fits(i, next, "the labels of an exemplar")
+	}
 	if err != nil {
 		return 0, err
 	}

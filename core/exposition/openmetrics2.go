@@ -225,6 +225,9 @@ func (p *Parser) afterValue(i int) (next int, err error) {
 // readExemplar2 reads the exemplar whose labels open at i, and returns the position after it.
 func (p *Parser) readExemplar2(i int) (int, error) {
 	next, _, err := p.braces(i, false, true, false)
+	if err == nil {
+		err = p.fits(i, next, "the labels of an exemplar")
+	}
 	if err != nil {
 		return 0, err
 	}

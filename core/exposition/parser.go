@@ -111,6 +111,10 @@ type Parser struct {
 
 type span struct{ lo, hi int }
 
+// maxLabels is how many bytes of a body may be name and labels of one series, or of an exemplar; of protobuf, one of them.
+// labels.Labels hold no string above 16 MiB: they panic. No storage takes nearly as much.
+const maxLabels = 8 << 20
+
 // Reset makes the parser read body, from its start. Entries refer into body: it must not change while they are used.
 func (p *Parser) Reset(body []byte, f Format) {
 	if !p.ready {

@@ -276,6 +276,8 @@ func (p *Parser) checkFamily(at int) bool {
 		return p.corrupt(at, "the name of a metric family is not valid UTF-8")
 	case !utf8.Valid(m.help):
 		return p.corrupt(at, "the help text is not valid UTF-8")
+	case len(m.name) > maxLabels || len(m.unit) > maxLabels:
+		return p.corrupt(at, "a name of %d bytes and a unit of %d, more than %d", len(m.name), len(m.unit), maxLabels)
 	case m.kind >= protoTypes:
 		return p.corrupt(at, "%d is no metric type", m.kind)
 	}
@@ -323,6 +325,9 @@ func (p *Parser) readMetric() bool {
 		case 1:
 			if !p.is(f, protowire.BytesType, i, "a label") {
 				return false
+			}
+			if f.hi-f.lo > maxLabels {
+				return p.corrupt(i, "a label of %d bytes, more than %d", f.hi-f.lo, maxLabels)
 			}
 			if p.start == p.end {
 				p.start = i

@@ -157,7 +157,7 @@ func (p *Parser) head(i int) error {
 			i = p.blanks(i)
 		}
 		if i >= len(p.b) || p.b[i] != '{' {
-			return nil
+			return p.fits(p.start, p.end, "the name of a series")
 		}
 	}
 	i, hasName, err := p.braces(i, named, false, false)
@@ -168,6 +168,14 @@ func (p *Parser) head(i int) error {
 		return p.errorAt(p.start, "a series without a metric name")
 	}
 	p.end = i
+	return p.fits(p.start, p.end, "the name and the labels of a series")
+}
+
+// fits refuses b[lo:hi] if it is longer than what labels can be made of.
+func (p *Parser) fits(lo, hi int, what string) error {
+	if hi-lo > maxLabels {
+		return p.errorAt(lo, "%s: %d bytes, more than %d", what, hi-lo, maxLabels)
+	}
 	return nil
 }
 

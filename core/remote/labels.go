@@ -13,6 +13,10 @@ import (
 // errLabels is wrapped by what is wrong with the labels of a series.
 var errLabels = errors.New("invalid labels")
 
+// maxLabel is how many bytes the name or value of a label may have: labels.Labels panic on more. No storage takes nearly
+// as much.
+const maxLabel = 16 << 20
+
 // makeLabels makes the labels of a TimeSeries message and checks them as upstream does: a metric name, valid UTF-8,
 // no name twice. Senders ought to sort; those that do not are forgiven.
 func makeLabels(message []byte) (labels.Labels, error) {
@@ -20,27 +24,32 @@ func makeLabels(message []byte) (labels.Labels, error) {
 	var b labels.ScratchBuilder
 	var last []byte
 	sorted := true
+	longest := 0
 	err := eachLabel(text, func(name, value []byte) {
 		sorted = sorted && bytes.Compare(last, name) < 0
 		last = name
+		longest = max(longest, len(name), len(value))
 		b.Add(view(name), view(value))
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return labels.EmptyLabels(), err
+	case longest > maxLabel:
+		return labels.EmptyLabels(), fmt.Errorf("%w: the name or value of a label has %d bytes, more than %d", errLabels, longest, maxLabel)
 	}
 	if !sorted {
 		b.Sort()
 	}
 	ls := b.Labels()
 	if name, twice := ls.HasDuplicateLabelNames(); twice {
-		return labels.EmptyLabels(), fmt.Errorf("%w: %s has the label %s twice", errLabels, ls, name)
+		return labels.EmptyLabels(), fmt.Errorf("%w: %.300s has the label %.100q twice", errLabels, ls, name)
 	}
 	ls = ls.WithoutEmpty()
 	switch {
 	case ls.Get(model.MetricNameLabel) == "":
-		return labels.EmptyLabels(), fmt.Errorf("%w: %s has no metric name", errLabels, ls)
+		return labels.EmptyLabels(), fmt.Errorf("%w: %.300s has no metric name", errLabels, ls)
 	case !ls.IsValid(model.UTF8Validation):
-		return labels.EmptyLabels(), fmt.Errorf("%w: %s: names and values must be valid UTF-8, names not empty", errLabels, ls)
+		return labels.EmptyLabels(), fmt.Errorf("%w: %.300s: names and values must be valid UTF-8, names not empty", errLabels, ls)
 	}
 	return ls, nil
 }

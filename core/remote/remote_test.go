@@ -138,6 +138,9 @@ func TestWhatIsStored(t *testing.T) {
 	future.Samples = []prompb.Sample{{Value: 1, Timestamp: now.UnixMilli()}, {Value: 2, Timestamp: now.Add(time.Hour).UnixMilli()}}
 	extras := with(series("__name__", "up"), 1)
 	extras.Exemplars = []prompb.Exemplar{{Value: 1}}
+	long := strings.Repeat("y", maxLabel+1)
+	withExemplar := with(series("__name__", "up"), 1)
+	withExemplar.Exemplars = []prompb.Exemplar{{Value: 1, Labels: series("a", long).Labels}}
 	extras.Histograms = []prompb.Histogram{
 		prompb.FromIntHistogram(now.UnixMilli()+5, &histogram.Histogram{Schema: 1, Count: 3, Sum: 2, PositiveSpans: []histogram.Span{{Offset: -1, Length: 2}}, PositiveBuckets: []int64{1, 1}}),
 		prompb.FromFloatHistogram(now.UnixMilli()+6, &histogram.FloatHistogram{Schema: histogram.CustomBucketsSchema, Count: 0.5, Sum: 2, CustomValues: []float64{1, 2},
@@ -157,7 +160,10 @@ func TestWhatIsStored(t *testing.T) {
 		{"labels out of order are sorted", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("job", "a", "__name__", "up", "b", ""), 1)}}, 204, []string{`{__name__="up", job="a"} 0 1`}, ""},
 		{"a series without a name, the rest is stored", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("job", "a"), 1), with(series("__name__", "up"), 2)}}, 400,
 			[]string{`{__name__="up"} 0 2`}, `invalid labels: {job="a"} has no metric name`},
-		{"a label twice", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("__name__", "up", "a", "1", "a", "2"), 1)}}, 400, nil, "has the label a twice"},
+		{"a label twice", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("__name__", "up", "a", "1", "a", "2"), 1)}}, 400, nil, `has the label "a" twice`},
+		{"a value too long for labels, the rest is stored", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("__name__", "up", "a", long), 1), with(series("__name__", "up"), 2)}}, 400,
+			[]string{`{__name__="up"} 0 2`}, "the name or value of a label has 16777217 bytes, more than 16777216"},
+		{"an exemplar too long for labels", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{withExemplar}}, 400, nil, "exemplar: a label of 16777217 bytes"},
 		{"a value that is no UTF-8", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{with(series("__name__", "up", "a", "\xff"), 1)}}, 400, nil, "must be valid UTF-8"},
 		{"a sample of the future, the rest is stored", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{future}}, 400, []string{`{__name__="up"} 0 1`}, "sample too far in the future: {__name__=\"up\"} at 2023-11-14T23:13:20Z"},
 		{"histograms beside a number", prompb.WriteRequest{Timeseries: []prompb.TimeSeries{extras}, Metadata: []prompb.MetricMetadata{{MetricFamilyName: "up"}}}, 204,

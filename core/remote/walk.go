@@ -226,8 +226,15 @@ func (w *walker1) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 func decodeExemplar(b []byte) (e exemplar.Exemplar, err error) {
 	text := bytes.Clone(b) // labels are parts of this one copy until the builder is done
 	var ls labels.ScratchBuilder
-	if err := eachLabel(text, func(name, value []byte) { ls.Add(view(name), view(value)) }); err != nil {
+	longest := 0
+	if err := eachLabel(text, func(name, value []byte) {
+		longest = max(longest, len(name), len(value))
+		ls.Add(view(name), view(value))
+	}); err != nil {
 		return e, err
+	}
+	if longest > maxLabel {
+		return e, fmt.Errorf("%w: a label of %d bytes", errExemplar, longest)
 	}
 	ls.Sort()
 	e.Labels = ls.Labels()

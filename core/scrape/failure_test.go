@@ -110,6 +110,11 @@ func TestFailures(t *testing.T) {
 		{name: "a label value longer than its limit", change: func(c *config.Scrape) { c.LabelValueLengthLimit = 20 },
 			answer: typed(contentText, "a{x=\""+long+"\"} 1\n"), reason: failLabelLimit, want: []string{"label_value_length_limit exceeded", "30 bytes", "limit is 20", "x of a"}},
 		{name: "a label twice", answer: typed(contentText, "a{x=\"1\",x=\"2\"} 1\n"), reason: failLabels, want: []string{"a has the label x twice"}},
+		{name: "a value longer than labels can hold", answer: typed(contentText, "a{x=\""+strings.Repeat("x", 17<<20)+"\"} 1\n"),
+			reason: failParse, want: []string{"line 1", "the name and the labels of a series"}},
+		{name: "a value that relabelling makes so long", change: func(c *config.Scrape) {
+			c.MetricRelabelConfigs = []*config.Relabel{{SourceLabels: []string{"x"}, Regex: new("(.*)"), TargetLabel: "y", Replacement: new("$1$1$1")}}
+		}, answer: typed(contentText, "a{x=\""+strings.Repeat("x", 7<<20)+"\"} 1\n"), reason: failLabels, want: []string{"22020097 bytes after metric_relabel_configs", ": y"}},
 		{name: "a series without a name", change: func(c *config.Scrape) {
 			c.MetricRelabelConfigs = []*config.Relabel{{Regex: new("__name__"), Action: "labeldrop"}}
 		}, answer: typed(contentText, "a 1\n"), reason: failLabels, want: []string{"no metric name", "metric_relabel_configs"}},

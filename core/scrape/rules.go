@@ -37,12 +37,31 @@ func (r *rules) labelsOf(b *labels.Builder, exposed labels.Labels) (ls labels.La
 	if !relabel.ProcessBuilder(b, r.relabel...) {
 		return labels.EmptyLabels(), false, nil
 	}
+	if err := r.fits(b); err != nil {
+		return labels.EmptyLabels(), true, err
+	}
 	ls = b.Labels()
 	if ls.IsEmpty() {
 		return ls, false, nil
 	}
 	return ls, true, r.check(ls)
 }
+
+// fits tells whether relabelling has left labels that can be made: labels.Labels panic on strings above 16 MiB.
+func (r *rules) fits(b *labels.Builder) (err error) {
+	if len(r.relabel) == 0 {
+		return nil // the parser has looked
+	}
+	b.Range(func(l labels.Label) {
+		if n := len(l.Name) + len(l.Value); n > maxLabel {
+			err = failf(failLabels, "a series has a label of %d bytes after metric_relabel_configs, more than %d: %.50s", n, maxLabel, l.Name)
+		}
+	})
+	return err
+}
+
+// maxLabel is how many bytes a label may have after relabelling; no storage takes nearly as much.
+const maxLabel = 16 << 20
 
 // override sets the target's labels. Exposed ones of the same names are kept under names with exported_ before them,
 // as often as it takes to find one that is free.
