@@ -53,7 +53,7 @@ func (m *Manager) newLoop(j *job, t *target, seed uint64, predecessor *loop) *lo
 		job:         j,
 		target:      t,
 		rules:       &rules{cfg: j.cfg, relabel: j.metricRelabel, target: t, reading: readingOf(j.cfg, j.features, t), features: j.features},
-		schedule:    newSchedule(t.interval, t.labels.Hash()^seed),
+		schedule:    newSchedule(t.interval, t.labels.Hash(), seed, &m.pace),
 		meta:        &metadata{},
 		log:         m.log.With("job", j.cfg.JobName, "target", t.url),
 		predecessor: predecessor,
@@ -115,10 +115,7 @@ func (l *loop) scrapeAll(ctx context.Context) {
 		now := time.Now()
 		l.manager.metrics.lateness.Observe(max(0, now.Sub(due).Seconds()))
 		l.scrape(ctx, l.schedule.stamp(due, now))
-		if now = time.Now(); now.Before(due) { // a timer may be early, by the wall clock
-			now = due
-		}
-		due = l.schedule.next(now)
+		due = l.schedule.after(due, time.Now())
 		timer.Reset(time.Until(due))
 	}
 }

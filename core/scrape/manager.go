@@ -26,6 +26,7 @@ type Manager struct {
 	metrics *metrics
 	env     env
 	scratch sync.Pool
+	pace    pace
 
 	// What changes pools holds change from beginning to end, and mu as well while it writes: so it may read under
 	// change alone, and whoever lists targets need not wait for plugins to open.
@@ -106,6 +107,7 @@ func (m *Manager) swap(jobs map[string]*job) {
 			m.retire(l)
 		}
 		delete(m.mu.pools, name)
+		m.adaptPace()
 		m.metrics.forget(name)
 		old = append(old, p.job.method)
 	}
@@ -136,6 +138,15 @@ func (m *Manager) swap(jobs map[string]*job) {
 			}
 		})
 	}
+}
+
+// adaptPace adapts the pace to the loops that there are. mu is held.
+func (m *Manager) adaptPace() {
+	rate := 0.0
+	for _, p := range m.mu.pools {
+		rate += p.rate
+	}
+	m.pace.adapt(rate)
 }
 
 // setSeed derives the seed from the host and the external labels: what tells two servers with the same targets apart.

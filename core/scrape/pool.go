@@ -13,6 +13,7 @@ type pool struct {
 	job     *job
 	groups  []discovery.Group // as discovery delivered them last
 	loops   map[string]*loop  // by key of the target
+	rate    float64           // scrapes a second
 	dropped []DroppedTarget   // at most keep_dropped_targets, if that is set
 	refused string            // the last complaint about targets
 	gone    int               // number of dropped targets
@@ -75,7 +76,9 @@ func (m *Manager) sync(p *pool) {
 	if limit := p.job.cfg.TargetLimit; limit > 0 && len(kept) > limit {
 		tooMany = &failure{failTargetLimit, fmt.Errorf("target_limit exceeded: the job has %d targets, the limit is %d", len(kept), limit)}
 	}
+	p.rate = 0
 	for key, t := range kept {
+		p.rate += 1 / t.interval.Seconds()
 		l := p.loops[key]
 		if l == nil {
 			l = m.start(p.job, t)
@@ -85,4 +88,5 @@ func (m *Manager) sync(p *pool) {
 		}
 		l.tooMany.Store(tooMany)
 	}
+	m.adaptPace()
 }
