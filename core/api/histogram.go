@@ -25,9 +25,7 @@ func (s *stream) histograms(hs []model.Histogram) {
 }
 
 func appendHistogramPoint(b []byte, t int64, h *histogram.FloatHistogram) []byte {
-	b = append(b, '[')
-	b = strconv.AppendFloat(b, float64(t)/1000, 'f', -1, 64)
-	b = append(b, ',')
+	b = append(appendTime(append(b, '['), t), ',')
 	b = appendHistogram(b, h)
 	return append(b, ']')
 }

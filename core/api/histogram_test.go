@@ -47,7 +47,7 @@ func TestResultsWithHistograms(t *testing.T) {
 		want  string
 	}{
 		{"an element of a vector", model.Vector{{Labels: ls, Sample: model.Sample{T: 1500}, H: h}},
-			`[{"metric":{"a":"b"},"histogram":[1.5,{"count":"3","sum":"4"}]}]`},
+			`[{"metric":{"a":"b"},"histogram":[1.500,{"count":"3","sum":"4"}]}]`},
 		{"a series of histograms alone has no values", model.Matrix{{Labels: ls, Histograms: []model.Histogram{{T: 1000, FH: h}}}},
 			`[{"metric":{"a":"b"},"histograms":[[1,{"count":"3","sum":"4"}]]}]`},
 		{"a series of both", model.Matrix{{Labels: ls, Samples: []model.Sample{{T: 2000, V: 7}}, Histograms: []model.Histogram{{T: 1000, FH: h}}}},
