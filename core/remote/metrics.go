@@ -33,14 +33,3 @@ func newMetrics(reg prometheus.Registerer) metrics {
 	}
 	return m
 }
-
-func (m metrics) count(s skipped) {
-	for _, k := range []struct {
-		kind string
-		n    int
-	}{{"metadata", s.metadata}} {
-		if k.n > 0 {
-			m.skipped.WithLabelValues(k.kind).Add(float64(k.n))
-		}
-	}
-}

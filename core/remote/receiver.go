@@ -4,7 +4,7 @@
 //
 // The message is walked in place. A series is known by the bytes of its labels, so that labels are made once for a
 // series, not once for a sample: see known.go. Series with native histograms or start timestamps are written by their
-// labels. What hearth does not keep yet (metadata) is counted and skipped.
+// labels. What a message says of metrics goes to a table of its own, once for each metric: metadata.go.
 package remote
 
 import (
@@ -51,6 +51,7 @@ type Storage interface {
 type Options struct {
 	Storage    Storage
 	Exemplars  storage.ExemplarWriter // nil: they are counted and skipped
+	Metadata   storage.MetadataWriter // nil: it is counted and skipped
 	MaxBytes   int64                  // of a request, before and after decompression; 0 means 32 MiB, the most is 1 GiB
 	CacheBytes int64                  // for the names of known series; 0 means 64 MiB
 	Logger     *slog.Logger

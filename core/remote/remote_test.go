@@ -380,7 +380,7 @@ func FuzzWalker(f *testing.F) {
 			prompb.FromFloatHistogram(6, &histogram.FloatHistogram{CounterResetHint: histogram.GaugeType, Schema: histogram.CustomBucketsSchema, CustomValues: []float64{1, 2}, Count: 0.5,
 				PositiveSpans: []histogram.Span{{Offset: 1, Length: 1}}, PositiveBuckets: []float64{0.5}}),
 		}}}},
-		{Timeseries: []prompb.TimeSeries{{Exemplars: []prompb.Exemplar{{Value: 1}}, Histograms: []prompb.Histogram{{Sum: 1}}}}, Metadata: []prompb.MetricMetadata{{Help: "h"}}},
+		{Timeseries: []prompb.TimeSeries{{Exemplars: []prompb.Exemplar{{Value: 1}}, Histograms: []prompb.Histogram{{Sum: 1}}}}, Metadata: []prompb.MetricMetadata{{Help: "h"}, {Type: prompb.MetricMetadata_SUMMARY, MetricFamilyName: "m", Unit: "s"}, {Type: 8}}},
 	} {
 		b, err := req.Marshal()
 		if err != nil {
@@ -447,6 +447,16 @@ func FuzzWalker(f *testing.F) {
 				line.WriteString(histogramText(m))
 			}
 			want = append(want, line.String())
+		}
+		for _, m := range w.metadata().said {
+			got = append(got, fmt.Sprintf("%q", m))
+		}
+		for _, m := range req.Metadata {
+			kind := strings.ToLower(m.Type.String())
+			if m.Type < 0 || m.Type > prompb.MetricMetadata_STATESET {
+				kind = "unknown"
+			}
+			want = append(want, fmt.Sprintf("%q", storage.Metadata{Metric: m.MetricFamilyName, Type: kind, Help: m.Help, Unit: m.Unit}))
 		}
 		if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
 			t.Fatalf("got\n%s\nwant\n%s", g, w)

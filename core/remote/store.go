@@ -62,6 +62,7 @@ func (r *Receiver) store(ctx context.Context, q *request, w walker) (done writte
 	r.metrics.samples.Add(float64(done.samples + done.histograms))
 	if err == nil || errors.As(err, &part) {
 		done.exemplars = r.writeExemplars(ctx, q)
+		r.writeMetadata(w.metadata())
 	}
 	switch {
 	case err == nil && refused == nil:
@@ -138,7 +139,6 @@ func (r *Receiver) collect(q *request, w walker, latest int64) (refused, err err
 			}
 		}
 	}
-	r.metrics.count(w.skips())
 	return refused, nil
 }
 
@@ -184,6 +184,19 @@ func (r *Receiver) writeExemplars(ctx context.Context, q *request) (stored int) 
 		}
 	}
 	return stored
+}
+
+// writeMetadata hands on what a request says of metrics. Its texts are of the message and are not to be kept.
+func (r *Receiver) writeMetadata(s *statements) {
+	skipped := s.skipped
+	if r.opts.Metadata == nil {
+		skipped += len(s.said)
+	} else {
+		r.opts.Metadata.AppendMetadata(s.said)
+	}
+	if skipped > 0 {
+		r.metrics.skipped.WithLabelValues("metadata").Add(float64(skipped))
+	}
 }
 
 // makeKnown gives the series with these indices their numbers. A series whose labels cannot be has its samples

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/golang/snappy"
+	commonmodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	writev2 "github.com/prometheus/prometheus/prompb/io/prometheus/write/v2"
@@ -170,6 +171,9 @@ func FuzzWalker2(f *testing.F) {
 					return
 				}
 			}
+			if ts.Metadata.HelpRef >= uint32(len(req.Symbols)) || ts.Metadata.UnitRef >= uint32(len(req.Symbols)) {
+				return
+			}
 			var line strings.Builder
 			if len(ts.LabelsRefs)%2 != 0 {
 				return
@@ -211,10 +215,39 @@ func FuzzWalker2(f *testing.F) {
 		if failed != nil {
 			t.Fatalf("upstream reads it, we do not: %v", failed)
 		}
+		for _, m := range w.metadata().said {
+			said := fmt.Sprintf("%q", m)
+			if slices.Contains(got, said) {
+				t.Fatalf("%s twice", said)
+			}
+			got = append(got, said)
+		}
+		for _, ts := range req.Timeseries {
+			if said, ok := saidBy(ts, req.Symbols); ok && !slices.Contains(want, said) {
+				want = append(want, said)
+			}
+		}
 		if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
 			t.Fatalf("got\n%s\nwant\n%s", g, w)
 		}
 	})
+}
+
+// saidBy is what a series says of its metric, as text, if anything.
+func saidBy(ts writev2.TimeSeries, symbols []string) (string, bool) {
+	i := 0
+	for i < len(ts.LabelsRefs) && symbols[ts.LabelsRefs[i]] != "__name__" {
+		i += 2
+	}
+	if i == len(ts.LabelsRefs) || ts.Metadata.Type == 0 && ts.Metadata.HelpRef|ts.Metadata.UnitRef == 0 || symbols[ts.LabelsRefs[i+1]] == "" {
+		return "", false
+	}
+	m := storage.Metadata{Metric: symbols[ts.LabelsRefs[i+1]], Type: "unknown", Help: symbols[ts.Metadata.HelpRef], Unit: symbols[ts.Metadata.UnitRef]}
+	if k := ts.Metadata.Type; k > 0 && k <= writev2.Metadata_METRIC_TYPE_STATESET {
+		m.Type = strings.ToLower(strings.TrimPrefix(k.String(), "METRIC_TYPE_"))
+	}
+	m.Metric = string(family([]byte(m.Metric), commonmodel.MetricType(m.Type)))
+	return fmt.Sprintf("%q", m), true
 }
 
 // BenchmarkReceive2 is BenchmarkReceive as version 2.0.

@@ -108,9 +108,6 @@ func skip(b []byte, i, wire int) (next int, err error) {
 	}
 }
 
-// skipped counts what is in requests but not kept.
-type skipped struct{ metadata int }
-
 // walker steps through the series of a request.
 type walker interface {
 	// next decodes the samples of the next series onto samples. It returns false at the end.
@@ -119,7 +116,8 @@ type walker interface {
 	// text is the bytes that raw labels lie in, once all series were walked.
 	text() []byte
 
-	skips() skipped
+	// metadata is what was said of metrics, once all series were walked.
+	metadata() *statements
 }
 
 // rawSeries is one series: where its labels are, and its samples.
@@ -139,11 +137,10 @@ func (s *rawSeries) native() bool { return len(s.histograms)+len(s.starts) > 0 }
 type walker1 struct {
 	b []byte
 	i int
-	skipped
+	statements
 }
 
-func (w *walker1) text() []byte   { return w.b }
-func (w *walker1) skips() skipped { return w.skipped }
+func (w *walker1) text() []byte { return w.b }
 
 func (w *walker1) next(samples *[]model.Sample) (s rawSeries, more bool, err error) {
 	for w.i < len(w.b) {
@@ -164,8 +161,20 @@ func (w *walker1) next(samples *[]model.Sample) (s rawSeries, more bool, err err
 			s.lo, s.hi, s.firstSample = w.i-len(message), w.i, len(*samples)
 			err = w.series(&s, message, samples)
 			return s, err == nil, err
-		case 3:
-			w.metadata++
+		case 3: // metadata
+			if wire != wireBytes {
+				return s, false, fmt.Errorf("%w: metadata", errMalformed)
+			}
+			var message []byte
+			if message, w.i, err = chunk(w.b, i); err != nil {
+				return s, false, err
+			}
+			said, err := decodeMetadata(message)
+			if err != nil {
+				return s, false, err
+			}
+			w.add(said)
+			continue
 		}
 		if w.i, err = skip(w.b, i, wire); err != nil {
 			return s, false, err

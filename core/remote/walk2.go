@@ -30,7 +30,10 @@ type walker2 struct {
 	labels  []byte // of all series, as in version 1.0
 	limit   int    // of labels
 	refs    []uint32
-	skipped
+
+	statements
+	known map[symbolic]struct{} // what was said
+	last  symbolic
 }
 
 // symbol is where in the message a string is.
@@ -66,8 +69,7 @@ func newWalker2(b, labels []byte, limit int) (*walker2, error) {
 	return w, nil
 }
 
-func (w *walker2) text() []byte   { return w.labels }
-func (w *walker2) skips() skipped { return w.skipped }
+func (w *walker2) text() []byte { return w.labels }
 
 func (w *walker2) next(samples *[]model.Sample) (s rawSeries, more bool, err error) {
 	for w.i < len(w.b) {
@@ -97,6 +99,7 @@ func (w *walker2) next(samples *[]model.Sample) (s rawSeries, more bool, err err
 
 func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error {
 	refs := w.refs[:0]
+	var said []byte
 	for i := 0; i < len(b); {
 		field, wire, at, err := tag(b, i)
 		if err != nil {
@@ -134,8 +137,11 @@ func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 				s.exemplars = append(s.exemplars, e)
 			}
 		case 5:
-			w.metadata++
-			at, err = skip(b, at, wire)
+			if part, at, err = chunk(b, at); said == nil {
+				said = part
+			} else { // two of them are one with the fields of both
+				said = append(said[:len(said):len(said)], part...)
+			}
 		default:
 			at, err = skip(b, at, wire)
 		}
@@ -146,8 +152,10 @@ func (w *walker2) series(s *rawSeries, b []byte, samples *[]model.Sample) error 
 	}
 	s.named, w.refs = true, refs
 	var err error
-	s.lo, s.hi, err = w.write(refs)
-	return err
+	if s.lo, s.hi, err = w.write(refs); err != nil || said == nil {
+		return err
+	}
+	return w.says(said, refs)
 }
 
 // exemplar decodes an Exemplar message.

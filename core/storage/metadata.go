@@ -10,7 +10,8 @@ type Metadata struct {
 
 // MetadataWriter is the writing side of a storage of metadata. Safe for concurrent use.
 type MetadataWriter interface {
-	// AppendMetadata takes what a sender says. Metadata is no data: what there is no room for is counted, and is no error.
+	// AppendMetadata takes what a sender says; it keeps none of the strings. Metadata is no data: what there is no room for
+	// is counted, and is no error.
 	AppendMetadata(said []Metadata)
 }
 
