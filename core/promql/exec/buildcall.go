@@ -106,7 +106,7 @@ func (b builder) overRange(n *plan.Call, r *plan.Range, i int, uniform bool) (op
 	}
 	ref, width := b.reach(r)
 	scan := &windowScan{
-		rows: rows, ref: ref, eval: b.grid, width: width, f: f, args: args, keep: fn.KeepsName(n.Func),
+		rows: rows, ref: ref, eval: b.grid, width: width, f: f, need: needOf(n.Func), args: args, keep: fn.KeepsName(n.Func),
 		counter: fn.OfCounters(n.Func), pos: r.Pos(), count: b.count, derived: r.Sub != nil,
 		nativeFunc: native, argPos: n.Args[0].Pos(), span: r.Width, starts: b.startTimes && fn.UsesStarts(n.Func),
 		checks: n.Func == "double_exponential_smoothing",

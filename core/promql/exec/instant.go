@@ -74,6 +74,7 @@ type instantWorker struct {
 	*instantScan
 	plans *plans
 	buf   scanBuffer
+	about known
 	steps stepCounts
 }
 
@@ -92,6 +93,9 @@ func (w *instantWorker) column(n int, col []float64) (computed, error) {
 	if cols := w.sel.src.groups[r.group]; w.start || hasHistograms(cols, int(r.i)) {
 		return w.native(cols, int(r.i), g, col)
 	}
+	if n, done, err := w.known(g, r, col); done || err != nil {
+		return w.found(int64(n), col), err
+	}
 	found := int64(0)
 	for i, a, size := 0, 0, w.plans.stretch(g.hi-g.lo); a < len(col); i, a = i+1, a+size {
 		b := min(a+size, len(col))
@@ -105,6 +109,11 @@ func (w *instantWorker) column(n int, col []float64) (computed, error) {
 		}
 		found += int64(n)
 	}
+	return w.found(found, col), nil
+}
+
+// found counts the samples of col.
+func (w *instantWorker) found(n int64, col []float64) computed {
 	if w.steps.to != nil {
 		for k, x := range col {
 			if !storage.IsAbsent(x) {
@@ -112,7 +121,7 @@ func (w *instantWorker) column(n int, col []float64) (computed, error) {
 			}
 		}
 	}
-	return computed{samples: found, read: found}, nil
+	return computed{samples: n, read: n}
 }
 
 // floats fills col, the steps of the plan g, for series r. Without samples in any of them, all are Absent.

@@ -19,6 +19,7 @@ type windowScan struct {
 	eval    plan.Grid
 	width   int64
 	f       fn.RangeFunc
+	need    need
 	args    []scalar
 	keep    bool                   // the result keeps its name
 	counter bool                   // the function expects a counter
@@ -85,6 +86,7 @@ type windowWorker struct {
 	suspect bool // an argument is remarked on where it is used
 	plans   *plans
 	buf     scanBuffer
+	about   known
 	steps   stepCounts
 	resets  []int32
 	nat     *nativeWindow // if there are series for which it is needed
@@ -104,6 +106,9 @@ func (w *windowWorker) column(n int, col []float64) (c computed, err error) {
 	}
 	if c, done, err := w.native(g, n, col); done {
 		return w.unread(c), err
+	}
+	if c, done, err := w.known(g, r, col); done || err != nil {
+		return c, err
 	}
 	if size := w.plans.stretch(g.hi - g.lo); size < len(col) {
 		c, err = w.byStretches(g, r, size, col)

@@ -90,26 +90,6 @@ var (
 	tsOfLast      = perWindow(func(t []int64, _ []float64) float64 { return seconds(t[len(t)-1]) })
 )
 
-var maxOverTime = perWindow(func(_ []int64, v []float64) float64 {
-	m := v[0]
-	for _, x := range v {
-		if x > m || isNaN(m) {
-			m = x
-		}
-	}
-	return m
-})
-
-var minOverTime = perWindow(func(_ []int64, v []float64) float64 {
-	m := v[0]
-	for _, x := range v {
-		if x < m || isNaN(m) {
-			m = x
-		}
-	}
-	return m
-})
-
 var tsOfMax = perWindow(func(t []int64, v []float64) float64 {
 	at := 0
 	for i, x := range v {

@@ -253,3 +253,29 @@ func (c *columns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 	}
 	return dst, nil
 }
+
+// Runs implements storage.StatisticsColumns: a run is a block's rows.
+func (c *columns) Runs(i, lo, hi int, dst []storage.Run) ([]storage.Run, error) {
+	slot := c.slots[i]
+	k := sort.Search(len(c.spans), func(k int) bool { return c.spans[k].at+c.spans[k].hi-c.spans[k].lo > lo })
+	for ; k < len(c.spans) && c.spans[k].at < hi; k++ {
+		s := &c.spans[k]
+		run := storage.Run{Lo: max(lo, s.at), Hi: min(hi, s.at+s.hi-s.lo)}
+		switch e := s.entry(slot); {
+		case e.length == 0:
+			run.Constant, run.Value = true, storage.Absent
+		case e.dense: // else there is a NaN at least, which says that there is no sample
+			_, col, _, err := c.column(s, slot)
+			if err != nil {
+				return nil, err
+			}
+			t, err := chunk.Stats(col)
+			if err != nil {
+				return nil, c.undo(err, s, slot)
+			}
+			run.Dense, run.Constant, run.Value = t.Dense, t.Constant, t.Value
+		}
+		dst = append(dst, run)
+	}
+	return dst, nil
+}

@@ -208,6 +208,14 @@ func (x *masked) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 	return vals, err
 }
 
+// Runs implements storage.StatisticsColumns; of a series with hidden samples nothing is known.
+func (x *masked) Runs(i, lo, hi int, dst []storage.Run) ([]storage.Run, error) {
+	if len(x.hidden[i]) > 0 && lo < hi {
+		return append(dst, storage.Run{Lo: lo, Hi: hi}), nil
+	}
+	return runs(x.c, x.series[i], lo, hi, dst)
+}
+
 // MayHave tells whether a series may have a label of that name.
 func (x *masked) MayHave(name string) bool { return mayHave(x.c, name) }
 

@@ -201,6 +201,45 @@ func (m *merged) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 	return dst, nil
 }
 
+// Runs implements storage.StatisticsColumns. Where sources overlap nothing is known.
+func (m *merged) Runs(i, lo, hi int, dst []storage.Run) ([]storage.Run, error) {
+	m.once.Do(m.lay)
+	mark := len(dst)
+	for k := range m.sources {
+		s := &m.sources[k]
+		n := len(s.c.Times())
+		if m.overlap || n == 0 {
+			continue
+		}
+		a, b := max(lo-s.at, 0), min(hi-s.at, n)
+		if a >= b {
+			continue
+		}
+		from := len(dst)
+		var err error
+		if dst, err = runs(s.c, int(s.series[i]), a, b, dst); err != nil {
+			return nil, err
+		}
+		for r := from; r < len(dst); r++ {
+			dst[r].Lo += s.at
+			dst[r].Hi += s.at
+		}
+	}
+	if m.overlap && lo < hi {
+		return append(dst, storage.Run{Lo: lo, Hi: hi}), nil
+	}
+	slices.SortFunc(dst[mark:], func(a, b storage.Run) int { return a.Lo - b.Lo })
+	return dst, nil
+}
+
+// runs returns what a selection knows of rows a..b-1 of series i, that they are there at least.
+func runs(c storage.Columns, i, a, b int, dst []storage.Run) ([]storage.Run, error) {
+	if s, ok := c.(storage.StatisticsColumns); ok {
+		return s.Runs(i, a, b, dst)
+	}
+	return append(dst, storage.Run{Lo: a, Hi: b}), nil
+}
+
 // into decodes rows a..b-1 of a series into dst, which is as long.
 func (s *source) into(i, a, b int, dst []float64) error {
 	vals, err := s.c.Values(int(s.series[i]), a, b, dst[:0:len(dst)])
