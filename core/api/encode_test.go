@@ -6,7 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
+	jsoniter "github.com/json-iterator/go"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/floattext"
@@ -22,7 +24,7 @@ func TestResultsAreWrittenAsUpstreamWritesThem(t *testing.T) {
 	}{
 		{"an empty vector", model.Vector{}, `[]`},
 		{"a vector", model.Vector{{Labels: ls, Sample: model.Sample{T: 1435781451781, V: 1}}},
-			`[{"metric":{"__name__":"up","path":"a\"\\b\u003cé"},"value":[1435781451.781,"1"]}]`},
+			`[{"metric":{"__name__":"up","path":"a\"\\b<é"},"value":[1435781451.781,"1"]}]`},
 		{"a matrix", model.Matrix{{Labels: labels.EmptyLabels(), Samples: []model.Sample{{T: 1000, V: 0.1}, {T: 1005, V: math.Inf(1)}}}},
 			`[{"metric":{},"values":[[1,"0.1"],[1.005,"+Inf"]]}]`},
 		{"a scalar has a plain time", model.Scalar{T: -1500, V: math.NaN()}, `[-1.5,"NaN"]`},
@@ -59,6 +61,26 @@ func FuzzStringsAreWrittenAsEncodingJSONWritesThem(f *testing.F) {
 			t.Fatal(err)
 		}
 		if got := appendString(nil, s); string(got) != string(want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+}
+
+func FuzzLabelsAreWrittenAsUpstreamWritesThem(f *testing.F) {
+	for _, s := range []string{"", "plain", `a"\b`, "<&>", "\xff\xc0\xaf", "\u2028\u007f\x00\b\r\n\t", "é😀"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		got := appendLabel(nil, s)
+		if !utf8.ValidString(s) { // which upstream does not look at
+			if !json.Valid(got) {
+				t.Errorf("%q is not JSON", got)
+			}
+			return
+		}
+		stream := jsoniter.NewStream(jsoniter.ConfigCompatibleWithStandardLibrary, nil, 0)
+		stream.WriteString(s)
+		if want := string(stream.Buffer()); string(got) != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	})
