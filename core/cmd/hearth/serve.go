@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -51,14 +50,8 @@ directory is used if it exists, else a built-in configuration that monitors hear
 	return cmd
 }
 
-// gcPercent is how much of what is in use the heap may grow by before it is collected, unless GOGC is in the
-// environment. Most of what lives long is the database's, and holds no pointers: collections are cheap.
-const gcPercent = 75
-
 func serve(ctx context.Context, o overrides) error {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
-	}
+	paceHeap()
 	cfg, err := o.load()
 	if err != nil {
 		return err
