@@ -61,7 +61,7 @@ func (i *instance) runCommand(ctx context.Context, r Request) ([]byte, error) {
 
 // commandInput adds the settings to the request.
 func commandInput(r Request, settings []byte) ([]byte, error) {
-	body, err := r.body()
+	body, err := r.Bytes()
 	if err != nil {
 		return nil, err
 	}

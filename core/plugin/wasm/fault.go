@@ -8,47 +8,27 @@ import (
 
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/core/plugin/wasm/fuel"
-	"github.com/hearth-project/hearth/sdk/abi"
 )
 
-// GuestError is an answer of a guest that says that the operation has failed.
-type GuestError struct {
-	Operation string
-	abi.Failure
-	Refused []string // rights that were missing in the call, as sentences
-}
-
-func (e *GuestError) Error() string {
-	return strings.Join(append([]string{e.Message}, e.Refused...), "; ")
-}
-
-// Kind is how a call has ended that has no answer.
-type Kind int
+// How calls fail is the same for all forms of plugins.
+type (
+	GuestError = guest.Error
+	Fault      = guest.Fault
+	Kind       = guest.Kind
+)
 
 // Kinds of faults.
 const (
-	Trap      Kind = iota // the guest has broken off
-	Exit                  // the guest has ended itself
-	Deadline              // time is up
-	Cancelled             // the caller has given up
-	Exhausted             // the guest has used all its fuel, or its stack
-	Malformed             // the answer breaks the rules
-	NoStart               // there was no instance to call
+	Trap      = guest.Trap
+	Exit      = guest.Exit
+	Deadline  = guest.Deadline
+	Cancelled = guest.Cancelled
+	Exhausted = guest.Exhausted
+	Malformed = guest.Malformed
+	NoStart   = guest.NoStart
 )
-
-// Fault is a call without an answer. The instance is gone.
-type Fault struct {
-	Operation string
-	Kind      Kind
-	Message   string
-	Err       error // what it wraps; may be nil
-}
-
-func (f *Fault) Error() string { return f.Message }
-
-// Unwrap returns what is behind the fault, as context.DeadlineExceeded.
-func (f *Fault) Unwrap() error { return f.Err }
 
 // faultOf turns what wazero returns from a call into a fault.
 func (i *instance) faultOf(ctx context.Context, op string, err error) *Fault {

@@ -7,29 +7,14 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-func TestPrintable(t *testing.T) {
-	for _, tt := range []struct{ name, in, want string }{
-		{"plain text stays", "GET /metrics took 5ms, żółć €", "GET /metrics took 5ms, żółć €"},
-		{"line ends are escaped", "a\nlevel=ERROR msg=b\r", `a\nlevel=ERROR msg=b\r`},
-		{"terminals are not steered", "\x1b]0;title\x07", `\x1b]0;title\a`},
-		{"nor is the direction of writing", "a\u202eb", `a\u202eb`},
-		{"what is no UTF-8 is shown", "a\xff\xc3", `a\xff\xc3`},
-		{"long text is cut", strings.Repeat("x", maxLogLine+1), strings.Repeat("x", maxLogLine) + " ..."},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			if got := printable([]byte(tt.in)); got != tt.want {
-				t.Errorf("got %q, want %q", got, tt.want)
-			}
-		})
-	}
-}
+	"github.com/hearth-project/hearth/core/plugin/guest"
+)
 
 func TestLinesOfALog(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	var out bytes.Buffer
-	l := newGuestLog(slog.New(slog.NewTextHandler(&out, nil)), newLineRate(func() time.Time { return now }))
+	l := newGuestLog(slog.New(slog.NewTextHandler(&out, nil)), guest.NewRate(func() time.Time { return now }))
 	lines := func() int { return strings.Count(out.String(), "\n") }
 
 	fmt.Fprint(&l.err, "first\n", "half a ")
@@ -48,12 +33,12 @@ func TestLinesOfALog(t *testing.T) {
 		l.line(slog.LevelInfo, bytes.Repeat([]byte("x"), 100))
 	}
 	l.end()
-	if n := lines(); n != logBurst-3+1 || !strings.Contains(out.String(), "lines=803") {
+	if n := lines(); n != guest.Burst-3+1 || !strings.Contains(out.String(), "lines=803") {
 		t.Errorf("%d lines of 1000: %s", n, out.String()[out.Len()-120:])
 	}
 
 	out.Reset()
-	now = now.Add(10 * logEvery)
+	now = now.Add(10 * guest.Every)
 	l.begin()
 	for range 100 {
 		l.line(slog.LevelInfo, []byte("x"))

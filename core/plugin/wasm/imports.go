@@ -12,6 +12,7 @@ import (
 	"github.com/tetratelabs/wazero/api"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/core/plugin/wasm/sock"
 )
 
@@ -112,7 +113,7 @@ func netStatus(n *sock.Net, mem api.Memory, fd int32, ptr, size uint32) int32 {
 	if err == nil {
 		return status
 	}
-	reason := printable([]byte(err.Error()))
+	reason := guest.Printable([]byte(err.Error()))
 	if len(reason) == 0 {
 		reason = "unknown"
 	}

@@ -2,7 +2,6 @@ package wasm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental/sysfs"
 	"github.com/tetratelabs/wazero/sys"
 
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/core/plugin/wasm/fuel"
 	"github.com/hearth-project/hearth/core/plugin/wasm/rofs"
 	"github.com/hearth-project/hearth/core/plugin/wasm/sock"
@@ -199,14 +199,9 @@ func (i *instance) invoke(ctx context.Context, op string, in []byte) ([]byte, er
 
 // failure makes an error of an error body.
 func (i *instance) failure(op string, body []byte) error {
-	e := &GuestError{Operation: op, Failure: abi.ParseFailure(body)}
-	e.Message = printable([]byte(e.Message))
-	switch e.Code {
-	case abi.CodeInvalidRequest, abi.CodeUnauthenticated, abi.CodeTimeout, abi.CodeUnimplemented, abi.CodeUnknownFunction, abi.CodeInternal, abi.CodePanic:
-	case abi.CodeDenied, abi.CodeUnavailable:
+	e := guest.Failed(op, body)
+	if e.Code == abi.CodeDenied || e.Code == abi.CodeUnavailable {
 		e.Refused = slices.Clone(i.refused)
-	default:
-		e.Code = abi.CodeInternal
 	}
 	return e
 }
@@ -229,9 +224,3 @@ func (i *instance) worn() bool {
 }
 
 const maxCalls = 10_000
-
-// broken tells whether an instance can't be used after an error.
-func broken(err error) bool {
-	var g *GuestError
-	return err != nil && (!errors.As(err, &g) || g.Code == abi.CodePanic)
-}

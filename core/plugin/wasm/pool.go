@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/sdk/abi"
 )
 
@@ -16,7 +17,7 @@ type Pool struct {
 	rights   Rights
 	settings []byte // a JSON object
 	logger   *slog.Logger
-	lines    *lineRate
+	lines    *guest.Rate
 
 	// Guarded by Engine.mu.
 	idle   []*instance // the one that was used last is last
@@ -26,32 +27,25 @@ type Pool struct {
 }
 
 // ErrClosed is what a call of a closed pool wraps.
-var ErrClosed = errors.New("it is not in use any more")
+var ErrClosed = guest.ErrClosed
 
 // NewPool returns a pool without instances. settings is the JSON object each of them is configured with.
 func (m *Module) NewPool(r Rights, settings []byte, logger *slog.Logger) *Pool {
 	if logger == nil {
 		logger = m.e.o.Logger
 	}
-	p := &Pool{module: m, rights: r, settings: settings, logger: logger, lines: newLineRate(time.Now), done: make(chan struct{})}
+	p := &Pool{module: m, rights: r, settings: settings, logger: logger, lines: guest.NewRate(time.Now), done: make(chan struct{})}
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
 	m.e.mu.pools[p] = struct{}{}
 	return p
 }
 
-// Request is one call.
-type Request struct {
-	Operation string                 // abi.OpDescribe, OpCollect and so on
-	Target    string                 // whose address ${target} stands for
-	Body      func() ([]byte, error) // makes the request at the moment of the call; nil is an empty one
-}
-
-// Usage is what a call has used.
-type Usage struct {
-	Fuel           uint64
-	Sent, Received uint64 // bytes over its connections
-}
+// Calls are the same for all forms of plugins.
+type (
+	Request = guest.Request
+	Usage   = guest.Usage
+)
 
 // Call makes one call and returns the answer. It waits for an instance if all that may be are busy; ctx bounds that too.
 // Errors are *GuestError, *Fault, or what Body returned.
@@ -79,18 +73,11 @@ func (p *Pool) call(ctx context.Context, i *instance, r Request) ([]byte, error)
 		}
 	}
 	i.calls++
-	body, err := r.body()
+	body, err := r.Bytes()
 	if err != nil {
 		return nil, err
 	}
 	return i.invoke(ctx, r.Operation, body)
-}
-
-func (r *Request) body() ([]byte, error) {
-	if r.Body == nil {
-		return nil, nil
-	}
-	return r.Body()
 }
 
 // startError marks the failure of an instance's beginning: it can't be used, whatever the guest said.
@@ -154,7 +141,7 @@ func noStart(ctx context.Context, op, message string) *Fault {
 // release puts an instance back after a call, unless it is broken, worn or not needed any more.
 func (p *Pool) release(i *instance, err error) {
 	var failed *startError
-	if broken(err) || errors.As(err, &failed) || p.module.command || i.module == nil || i.worn() {
+	if guest.Broken(err) || errors.As(err, &failed) || p.module.command || i.module == nil || i.worn() {
 		p.discard(i)
 		return
 	}
