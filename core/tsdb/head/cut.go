@@ -74,6 +74,7 @@ func (h *Head) Truncate(t int64) {
 	}
 	if dropped := h.dropSeries(groups); dropped > 0 {
 		h.m.dropped.Add(float64(dropped))
+		h.renewAll(groups)
 		h.rebuildIndex()
 	}
 	h.w.Lock()
