@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/RoaringBitmap/roaring/v2"
 	"github.com/prometheus/prometheus/model/labels"
 )
 
@@ -114,9 +115,10 @@ func (x *Mem) LabelNames(ms ...*labels.Matcher) []string {
 	names := x.names()
 	if len(ms) > 0 {
 		set, _ := resolve(memDictionary{x}, ms)
+		var it roaring.IntIterator
 		names = slices.DeleteFunc(names, func(n string) bool {
 			p, _ := memDictionary{x}.named(n)
-			return set == nil || !p.intersects(set)
+			return set == nil || !p.intersects(set, &it)
 		})
 	}
 	slices.Sort(names)
@@ -139,8 +141,9 @@ func (x *Mem) LabelValues(name string, ms ...*labels.Matcher) []string {
 	vs := slices.Clone(order)
 	if len(ms) > 0 {
 		set, _ := resolve(memDictionary{x}, ms)
+		var it roaring.IntIterator
 		vs = slices.DeleteFunc(vs, func(v *value) bool {
-			return set == nil || !x.read(&v.growing).intersects(set)
+			return set == nil || !x.read(&v.growing).intersects(set, &it)
 		})
 	}
 	out := make([]string, len(vs))

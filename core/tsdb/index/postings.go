@@ -1,6 +1,10 @@
 package index
 
-import "github.com/RoaringBitmap/roaring/v2"
+import (
+	"slices"
+
+	"github.com/RoaringBitmap/roaring/v2"
+)
 
 // postings is a set of series as a reader sees it. Neither half is ever changed.
 type postings struct {
@@ -8,11 +12,20 @@ type postings struct {
 	tail []uint32        // ascending, greater than all in bits
 }
 
-// intersects tells whether p and set share a series.
-func (p postings) intersects(set *roaring.Bitmap) bool {
-	for _, id := range p.tail {
-		if set.Contains(id) {
-			return true
+// intersects tells whether p and set share a series. Of the tail, which often lies between two series of set, it looks at
+// few; it is what goes through set.
+func (p postings) intersects(set *roaring.Bitmap, it *roaring.IntIterator) bool {
+	if tail := p.tail; len(tail) > 0 {
+		it.Initialize(set)
+		for len(tail) > 0 {
+			if it.AdvanceIfNeeded(tail[0]); !it.HasNext() {
+				break
+			}
+			k, found := slices.BinarySearch(tail, it.PeekNext())
+			if found {
+				return true
+			}
+			tail = tail[k:]
 		}
 	}
 	return p.bits != nil && p.bits.Intersects(set)

@@ -80,12 +80,13 @@ func (x *Index) among(ms []*labels.Matcher) (func(ref) (bool, error), error) {
 	if err != nil {
 		return nil, err
 	}
+	var it roaring.IntIterator
 	return func(r ref) (bool, error) {
 		if set == nil {
 			return false, nil
 		}
 		p, err := x.postings(r)
-		return err == nil && p.intersects(set), err
+		return err == nil && p.intersects(set, &it), err
 	}, nil
 }
 

@@ -155,6 +155,9 @@ func (x *Index) short(b []byte, n uint64, runs bool, off uint64) (postings, erro
 		first := next + gap
 		next = first + more + 1
 		if p.bits == nil && uint64(len(p.tail))+more < shortList {
+			if cap(p.tail) == 0 {
+				p.tail = make([]uint32, 0, min(max(n, more+1), shortList))
+			}
 			for i := first; i < next; i++ {
 				p.tail = append(p.tail, uint32(i))
 			}
