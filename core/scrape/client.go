@@ -21,14 +21,42 @@ func newClient(h *config.HTTPClient, name string) (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := promconfig.NewClientFromConfig(cfg, name, promconfig.WithSecretManager(secrets))
+	bare := cfg
+	bare.BasicAuth, bare.Authorization, bare.OAuth2 = nil, nil, nil
+	rt, err := promconfig.NewRoundTripperFromConfig(bare, name, promconfig.WithSecretManager(secrets))
 	if err != nil {
 		return nil, err
 	}
+	if h.ProxyURL == "" && !h.ProxyFromEnvironment {
+		rt = newDirect(rt)
+	}
+	rt = identify(rt, cfg, secrets)
 	if len(h.HTTPHeaders) > 0 {
-		client.Transport = &headerTransport{headers: h.HTTPHeaders, next: client.Transport}
+		rt = &headerTransport{headers: h.HTTPHeaders, next: rt}
+	}
+	client := &http.Client{Transport: rt}
+	if !h.FollowRedirects {
+		client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	}
 	return client, nil
+}
+
+// identify adds to a transport what identifies us to the target.
+func identify(rt http.RoundTripper, cfg promconfig.HTTPClientConfig, secrets secretStore) http.RoundTripper {
+	if a := cfg.Authorization; a != nil {
+		rt = promconfig.NewAuthorizationCredentialsRoundTripper(a.Type, secrets.reader(a.CredentialsRef, a.CredentialsFile), rt)
+	}
+	if b := cfg.BasicAuth; b != nil {
+		user := promconfig.SecretReader(promconfig.NewInlineSecret(b.Username))
+		if b.UsernameFile != "" {
+			user = promconfig.NewFileSecret(b.UsernameFile)
+		}
+		rt = promconfig.NewBasicAuthRoundTripper(user, secrets.reader(b.PasswordRef, b.PasswordFile), rt)
+	}
+	if o := cfg.OAuth2; o != nil {
+		rt = promconfig.NewOAuth2RoundTripper(secrets.reader(o.ClientSecretRef, o.ClientSecretFile), o, rt, promconfig.WithSecretManager(secrets))
+	}
+	return rt
 }
 
 // secretStore gives the library our secrets by name, so that those in files are read at each use.
@@ -45,6 +73,29 @@ func (s secretStore) put(name string, v config.Secret) string {
 	s[name] = v
 	return name
 }
+
+// reader returns how the library reads a secret: one that has been put, or a file; nil for neither.
+func (s secretStore) reader(name, file string) promconfig.SecretReader {
+	switch {
+	case name != "":
+		return secretReader{s[name]}
+	case file != "":
+		return promconfig.NewFileSecret(file)
+	}
+	return nil
+}
+
+// secretReader is a secret as the library reads it.
+type secretReader struct{ config.Secret }
+
+// Fetch implements promconfig.SecretReader.
+func (s secretReader) Fetch(context.Context) (string, error) { return s.Reveal() }
+
+// Description implements promconfig.SecretReader.
+func (s secretReader) Description() string { return "secret" }
+
+// Immutable implements promconfig.SecretReader.
+func (s secretReader) Immutable() bool { return false }
 
 // clientConfig turns our words into the library's. The headers are ours to send.
 func clientConfig(h *config.HTTPClient, secrets secretStore) (promconfig.HTTPClientConfig, error) {
