@@ -44,7 +44,7 @@ func (h *handler) queryExemplars(c echo.Context) error {
 	}
 	found, err := h.Exemplars.Exemplars(c.Request().Context(), start.UnixMilli(), end.UnixMilli(), selectors...)
 	if err != nil {
-		return queryError(err)
+		return readError(err)
 	}
 	for _, s := range found {
 		one := exemplarsJSON{Series: s.SeriesLabels}

@@ -56,7 +56,7 @@ func (h *handler) names(c echo.Context, find func(context.Context, storage.Queri
 	}
 	q, err := h.Storage.Querier(start.UnixMilli(), end.UnixMilli())
 	if err != nil {
-		return queryError(err)
+		return readError(err)
 	}
 	defer q.Close()
 	if len(sets) == 0 {
@@ -66,7 +66,7 @@ func (h *handler) names(c echo.Context, find func(context.Context, storage.Queri
 	for _, ms := range sets {
 		some, err := find(c.Request().Context(), q, ms...)
 		if err != nil {
-			return queryError(err)
+			return readError(err)
 		}
 		all = append(all, some...)
 	}

@@ -65,8 +65,19 @@ func queryError(err error) error {
 		return &apiError{errCanceled, err}
 	case errors.Is(err, storage.ErrClosed):
 		return &apiError{errUnavailable, err}
+	case errors.Is(err, promql.ErrStorage): // no query is at fault: the operator has to know
+		return &apiError{errInternal, err}
 	}
 	return &apiError{errExecution, err}
+}
+
+// readError gives an error of the storage that no engine stands before its type.
+func readError(err error) error {
+	of := queryError(err)
+	if e, ok := of.(*apiError); ok && e.kind == errExecution {
+		e.kind = errInternal
+	}
+	return of
 }
 
 // plainError is answered as text, for paths that are not part of the API proper.

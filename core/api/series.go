@@ -26,14 +26,14 @@ func (h *handler) series(c echo.Context) error {
 	}
 	q, err := h.Storage.Querier(start.UnixMilli(), end.UnixMilli())
 	if err != nil {
-		return queryError(err)
+		return readError(err)
 	}
 	defer q.Close()
 	all := []labels.Labels{}
 	for _, ms := range sets {
 		groups, err := q.Select(c.Request().Context(), start.UnixMilli(), end.UnixMilli(), ms...)
 		if err != nil {
-			return queryError(err)
+			return readError(err)
 		}
 		for _, g := range groups {
 			for i := range g.Len() {

@@ -293,7 +293,7 @@ func (q damagedQuerier) Select(context.Context, int64, int64, ...*labels.Matcher
 
 func TestDamageIsPassedOn(t *testing.T) {
 	for _, expr := range []string{"up", "rate(up[5m])", "up[5m]", "sum(up)", "topk(1, up)", "up and up"} {
-		if _, err := New(Options{}).Instant(t.Context(), damagedStorage{steadyData(3)}, expr, now, QueryOptions{}); !errors.Is(err, errDamage) {
+		if _, err := New(Options{}).Instant(t.Context(), damagedStorage{steadyData(3)}, expr, now, QueryOptions{}); !errors.Is(err, errDamage) || !errors.Is(err, ErrStorage) || err.Error() != errDamage.Error() {
 			t.Errorf("%s: error %v", expr, err)
 		}
 	}

@@ -15,6 +15,7 @@ var (
 	ErrCanceled       = errors.New("query was canceled in expression evaluation")
 	ErrTooManySamples = exec.ErrTooManySamples
 	ErrLargeResult    = exec.ErrLargeResult
+	ErrStorage        = exec.ErrStorage
 	ErrTooManyQueries = errors.New("too many queries are waiting: try again later, or raise max_concurrency in [query]")
 )
 

@@ -24,7 +24,7 @@ func (b *scanBuffer) histograms(g storage.Columns, i, lo, hi int) ([]*histogram.
 			return nil, nil
 		}
 		if err := g.Histograms(i, lo, hi, &b.hists); err != nil {
-			return nil, err
+			return nil, ofStorage(err)
 		}
 		return histogramRows(&b.hists), nil
 	}
@@ -133,7 +133,7 @@ func withoutHints(hs []*histogram.FloatHistogram) []*histogram.FloatHistogram {
 func (b *scanBuffer) starts(g storage.Columns, i, lo, hi int) (_ []int64, err error) {
 	if g, ok := g.(storage.StartColumns); ok {
 		b.began, err = g.Starts(i, lo, hi, b.began)
-		return b.began, err
+		return b.began, ofStorage(err)
 	}
 	return nil, nil
 }

@@ -74,7 +74,7 @@ func (w *windowWorker) native(g *groupPlan, n int, col []float64) (c computed, d
 // returns.
 func (n *nativeWindow) uniform(w *windowWorker, cols storage.HistogramColumns, i, lo, hi int, col []float64) (c computed, err error) {
 	if err := cols.Histograms(i, lo, hi, &w.buf.hists); err != nil {
-		return c, err
+		return c, ofStorage(err)
 	}
 	n.all = w.plans.replanned(n.all, cols.Times()[lo:hi])
 	if c.u, err = uniformRate(w.q, &w.buf.hists, n.all, w.uniform, w.width, w.stats); c.u == nil || err != nil {

@@ -43,7 +43,7 @@ func (b *scanBuffer) read(g storage.Columns, i, lo, hi int) (from int, v []float
 		}
 	}
 	v, err = g.Values(i, lo, hi, (*b.buf)[:0])
-	return lo, v, err
+	return lo, v, ofStorage(err)
 }
 
 func (b *scanBuffer) grow(n int) error {

@@ -20,6 +20,23 @@ import (
 // ErrTooManySamples is a query that would hold more than it may.
 var ErrTooManySamples = errors.New("query processing would load too many samples into memory in query execution")
 
+// ErrStorage is a query that failed because what is stored can't be read.
+var ErrStorage = errors.New("storage error")
+
+// unread is an error of the storage: it has the storage's own text.
+type unread struct{ error }
+
+func (e unread) Unwrap() error        { return e.error }
+func (e unread) Is(target error) bool { return target == ErrStorage }
+
+// ofStorage marks err, if it is one, as the storage's.
+func ofStorage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return unread{err}
+}
+
 var errSameLabels = errors.New("vector cannot contain metrics with the same labelset")
 
 const (
@@ -184,7 +201,7 @@ func (q *query) open(from storage.Querier) error {
 func (q *query) resolve(s *selection) error {
 	cols, err := q.from.Select(q.ctx, s.mint, s.maxt, s.matchers...)
 	if err != nil {
-		return fmt.Errorf("expanding series: %w", err)
+		return ofStorage(fmt.Errorf("expanding series: %w", err))
 	}
 	s.src, err = newSource(q, cols)
 	return err

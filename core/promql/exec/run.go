@@ -94,9 +94,13 @@ func (q *query) run(n plan.Node, g plan.Grid, instant bool, from storage.Queryab
 	if q.reads {
 		querier, err := from.Querier(q.mint, q.maxt)
 		if err != nil {
-			return nil, err
+			return nil, ofStorage(err)
 		}
-		defer func() { err = errors.Join(err, querier.Close()) }()
+		defer func() {
+			if e := querier.Close(); e != nil {
+				err = errors.Join(err, ofStorage(e))
+			}
+		}()
 		if err := q.open(querier); err != nil {
 			return nil, err
 		}
