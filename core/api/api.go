@@ -74,6 +74,7 @@ type Options struct {
 	Head        func() HeadStats                    // for /api/v1/status/tsdb
 	Cardinality func(limit int) storage.Cardinality // as well
 	Exemplars   storage.ExemplarQueryable           // nil: there are none
+	Metadata    storage.MetadataReader              // what others than targets say of their metrics; nil: they say nothing
 
 	Limits func(top int) limits.Report // for /api/hearth/v1/limits; nil: nothing is known
 

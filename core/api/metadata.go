@@ -13,7 +13,8 @@ type metadataJSON struct {
 	Unit string `json:"unit"`
 }
 
-// metadata serves GET /api/v1/metadata: what targets say of their metrics, each distinct statement once.
+// metadata serves GET /api/v1/metadata: what targets say of their metrics, and what came with remote write, each distinct
+// statement once. Targets come first where there is a limit.
 func (h *handler) metadata(c echo.Context) error {
 	limit, err := intParam(c, "limit")
 	if err != nil {
@@ -25,16 +26,22 @@ func (h *handler) metadata(c echo.Context) error {
 	}
 	metric := c.QueryParam("metric")
 	res := map[string][]metadataJSON{}
-	for _, m := range h.Targets.Metadata() {
-		if metric != "" && m.Metric != metric {
-			continue
-		}
-		said, known := res[m.Metric]
-		one := metadataJSON{m.Type, m.Help, m.Unit}
+	add := func(name string, one metadataJSON) {
+		said, known := res[name]
 		if !known && limit >= 0 && len(res) >= limit || perMetric > 0 && len(said) >= perMetric || slices.Contains(said, one) {
-			continue
+			return
 		}
-		res[m.Metric] = append(said, one)
+		res[name] = append(said, one)
+	}
+	for _, m := range h.Targets.Metadata() {
+		if metric == "" || m.Metric == metric {
+			add(m.Metric, metadataJSON{m.Type, m.Help, m.Unit})
+		}
+	}
+	if h.Metadata != nil {
+		for _, m := range h.Metadata.Metadata(metric) {
+			add(m.Metric, metadataJSON{m.Type, m.Help, m.Unit})
+		}
 	}
 	return respond(c, res)
 }

@@ -123,6 +123,7 @@ func (c *checker) storage(s *Storage) {
 		c.problem(c.at(&s.Path), "storage.path: must name a directory")
 	}
 	c.notNegative(&s.MaxExemplars, "storage.max_exemplars")
+	c.notNegative(&s.MaxMetadata, "storage.max_metadata")
 	if s.Sync != "always" && s.Sync != "off" {
 		d, err := model.ParseDuration(s.Sync)
 		if err != nil || d <= 0 {

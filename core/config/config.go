@@ -72,6 +72,7 @@ type Storage struct {
 	OutOfOrderTimeWindow Duration  `toml:"out_of_order_time_window"` // how much older than the newest a sample may be; default 0
 	Ballast              Size      `toml:"ballast"`                  // of a file that is given back when the disk is full, at most a fiftieth of the disk; default 64MiB
 	MaxExemplars         int       `toml:"max_exemplars"`            // that are kept in all; 0 is none, default 100000
+	MaxMetadata          int       `toml:"max_metadata"`             // of what remote write says of metrics, kept in all; 0 is none, default 50000
 	MinFree              Size      `toml:"min_free"`                 // of the disk, at most a twentieth of it: below, jobs stop being stored, by priority; default 64MiB
 }
 

@@ -49,7 +49,7 @@ func newConfig() *Config {
 			ShutdownTimeout: 10 * second,
 		},
 		Log:     Log{Level: "info", Format: "text"},
-		Storage: Storage{Path: "data", Sync: "200ms", Retention: Retention{Time: 15 * day}, Ballast: 64 << 20, MaxExemplars: 100_000, MinFree: 64 << 20},
+		Storage: Storage{Path: "data", Sync: "200ms", Retention: Retention{Time: 15 * day}, Ballast: 64 << 20, MaxExemplars: 100_000, MaxMetadata: 50_000, MinFree: 64 << 20},
 		Query: Query{
 			LookbackDelta:  5 * minute,
 			Timeout:        2 * minute,

@@ -30,6 +30,7 @@ import (
 	"github.com/hearth-project/hearth/core/scrape"
 	"github.com/hearth-project/hearth/core/tsdb"
 	"github.com/hearth-project/hearth/core/tsdb/exemplars"
+	"github.com/hearth-project/hearth/core/tsdb/metadata"
 )
 
 // Options is what does not come from the configuration file.
@@ -51,6 +52,7 @@ type Host struct {
 	limits    *limits.Gate
 	db        *tsdb.DB
 	exemplars *exemplars.Store
+	metadata  *metadata.Store
 	engine    *promql.Engine
 	plugins   *plugin.Host
 	functions *functions
@@ -136,6 +138,14 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	h.metadata = metadata.Open(metadata.Options{
+		FS:         vfs.OS{},
+		Dir:        dir,
+		Max:        cfg.Storage.MaxMetadata,
+		Keep:       cfg.Storage.Retention.Time.Std(),
+		Logger:     h.part("metadata"),
+		Registerer: h.registry,
+	})
 	queries := promql.Options{
 		Lookback:        cfg.Query.LookbackDelta.Std(),
 		Timeout:         cfg.Query.Timeout.Std(),
@@ -235,7 +245,7 @@ func (h *Host) Run(ctx context.Context) error {
 		name string
 		run  func(context.Context) error
 	}{
-		{"limits", h.limits.Run}, {"tsdb", h.db.Run}, {"exemplars", h.exemplars.Run}, {"alert", h.alerts.Run}, {"rules", h.rules.Run}, {"scrape", h.scrape.Run}, {"discovery", h.discovery.Run},
+		{"limits", h.limits.Run}, {"tsdb", h.db.Run}, {"exemplars", h.exemplars.Run}, {"metadata", h.metadata.Run}, {"alert", h.alerts.Run}, {"rules", h.rules.Run}, {"scrape", h.scrape.Run}, {"discovery", h.discovery.Run},
 	} {
 		group.Go(func() error {
 			if err := part.run(groupCtx); err != nil {
@@ -294,6 +304,9 @@ func (h *Host) Close() error {
 	}
 	if h.exemplars != nil {
 		errs = append(errs, h.exemplars.Close())
+	}
+	if h.metadata != nil {
+		h.metadata.Close()
 	}
 	if h.db != nil {
 		errs = append(errs, h.db.Close())

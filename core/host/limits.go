@@ -91,6 +91,7 @@ func (h *Host) applyLimits(cfg *config.Config) error {
 	h.limits.Apply(limitsOf(cfg))
 	h.db.SetBallast(int64(cfg.Storage.Ballast))
 	h.exemplars.Resize(cfg.Storage.MaxExemplars, cfg.Storage.OutOfOrderTimeWindow.Std())
+	h.metadata.Resize(cfg.Storage.MaxMetadata, cfg.Storage.Retention.Time.Std())
 	r, err := retentionOf(cfg)
 	if err != nil {
 		return err

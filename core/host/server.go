@@ -37,6 +37,7 @@ func (h *Host) handler() (http.Handler, error) {
 		Head:        h.head,
 		Cardinality: h.db.Cardinality,
 		Exemplars:   h.exemplars,
+		Metadata:    h.metadata,
 		Limits:      h.limitsReport,
 		Listen:      h.listener.Addr().String(),
 		Plugins:     func() any { return h.plugins.List() },
@@ -50,6 +51,7 @@ func (h *Host) handler() (http.Handler, error) {
 		o.Write = remote.NewReceiver(remote.Options{
 			Storage:    h.db,
 			Exemplars:  h.exemplars,
+			Metadata:   h.metadata,
 			MaxBytes:   int64(cfg.Server.MaxRequestBytes),
 			Logger:     h.part("remote"),
 			Registerer: h.registry,

@@ -124,9 +124,7 @@ func TestATableComesBack(t *testing.T) {
 			want := told(s, "")
 			switch end {
 			case "stop":
-				if err := s.Close(); err != nil {
-					t.Fatal(err)
-				}
+				s.Close()
 			case "kill":
 				s.save(c.now().UnixMilli(), false)
 				fs = fs.Kill()
@@ -193,9 +191,7 @@ func TestWhateverTheDiskDoes(t *testing.T) {
 		fs, c := disk(t), newClock()
 		s := open(fs, 10, c)
 		say(s, "a|gauge|Before.")
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
+		s.Close()
 		say(s, "b|counter|After.")
 		n, failed := 0, ""
 		fs.Hook(func(op vfs.Op) error {
@@ -260,9 +256,7 @@ func TestADamagedFileIsNamedAndCostsNoStart(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 		say(s, "b|gauge")
-		if err := s.Close(); err != nil {
-			t.Fatal(err)
-		}
+		s.Close()
 		expect(t, open(fs, 10, c), "", "b|gauge")
 	}
 }
