@@ -61,9 +61,7 @@ func (f *folding) add(i int, col column) error {
 		if col.empty() {
 			return nil
 		}
-		f.g.at[to] = len(f.m.cols)
-		f.m.series = append(f.m.series, f.g.groups[to])
-		f.m.cols = append(f.m.cols, column{})
+		f.place(to)
 		if f.g.size[to] == 1 && col.h == nil {
 			kept, err := f.q.column(f.n)
 			if err != nil {
@@ -90,13 +88,23 @@ func (f *folding) add(i int, col column) error {
 	return nil
 }
 
+// place gives a group, if it has none yet, its place in the result: groups are in order of their first series.
+func (f *folding) place(to int) {
+	if f.g.at[to] >= 0 {
+		return
+	}
+	f.g.at[to] = len(f.m.cols)
+	f.m.series = append(f.m.series, f.g.groups[to])
+	f.m.cols = append(f.m.cols, column{})
+}
+
 // uniform adds a column that comes bucket by bucket, if its group allows it. If not, it makes histograms of it, or of
 // what the group has.
 func (f *folding) uniform(to int, col *column) (done bool, err error) {
 	have, u := f.unis[to], col.u
 	switch {
 	case u != nil && f.Op != parser.SUM && f.Op != parser.AVG:
-		f.flat(col)
+		f.flat(to, col)
 		return false, nil
 	case u != nil && f.Op == parser.AVG && !u.moderate():
 		col.h, col.u = u.rows(), nil
@@ -112,9 +120,8 @@ func (f *folding) uniform(to int, col *column) (done bool, err error) {
 		if have, err = newUniformFold(f.q, u, f.Op == parser.AVG); err != nil {
 			return false, err
 		}
-		f.unis[to], f.g.at[to] = have, len(f.m.cols)
-		f.m.series = append(f.m.series, f.g.groups[to])
-		f.m.cols = append(f.m.cols, column{})
+		f.unis[to] = have
+		f.place(to)
 		return true, have.add(f.q, u)
 	case u != nil && have != nil && have.same(u.layout):
 		return true, have.add(f.q, u)
@@ -131,7 +138,7 @@ func (f *folding) uniform(to int, col *column) (done bool, err error) {
 }
 
 // flat does with a column that comes bucket by bucket what an aggregation does that does not look into histograms.
-func (f *folding) flat(col *column) {
+func (f *folding) flat(to int, col *column) {
 	switch {
 	case !col.native():
 	case f.Op == parser.COUNT || f.Op == parser.GROUP:
@@ -141,7 +148,7 @@ func (f *folding) flat(col *column) {
 			}
 		}
 	default:
-		f.q.annotate(annotations.NewHistogramIgnoredInAggregationInfo(f.Op.String(), f.Of.Pos()))
+		f.ignored(to)
 	}
 	col.u = nil
 }
@@ -167,10 +174,16 @@ func (f *folding) native(i int, col *column) error {
 		f.hists[to] = newHistFold(f, to)
 		return nil
 	default:
-		f.q.annotate(annotations.NewHistogramIgnoredInAggregationInfo(f.Op.String(), f.Of.Pos()))
+		f.ignored(f.g.of[i])
 	}
 	col.h = nil
 	return nil
+}
+
+// ignored remarks that an aggregation does not look at the histograms of a group. Their series have a place all the same.
+func (f *folding) ignored(to int) {
+	f.place(to)
+	f.q.annotate(annotations.NewHistogramIgnoredInAggregationInfo(f.Op.String(), f.Of.Pos()))
 }
 
 func (f *folding) result() (_ *matrix, err error) {
