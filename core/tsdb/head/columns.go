@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"sort"
+	"sync"
 
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/storage"
-	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
 // tileRange is the rows lo..hi-1 of a tile, which are the selection's rows from at on.
@@ -17,11 +17,16 @@ type tileRange struct {
 	lo, hi, at int
 }
 
+// whole tells whether the selection has all rows of the tile.
+func (t *tileRange) whole() bool { return t.hi-t.lo == t.rows }
+
 // columns implements storage.Columns over a copy of the open rows and the sealed tiles, which never change.
 type columns struct {
 	h      *Head
 	common labels.Labels
 	own    []labels.Labels
+	full   []labels.Labels // nil until they are asked for
+	joined sync.Once
 	names  []string
 	slots  []uint32
 	ts     []int64
@@ -33,28 +38,61 @@ type columns struct {
 
 type rowRange struct{ lo, hi int32 }
 
+// byLabels sorts what is selected of a group, of which nothing but labels is there yet.
+type byLabels columns
+
+func (c *byLabels) Len() int           { return len(c.slots) }
+func (c *byLabels) Less(i, j int) bool { return labels.Compare(c.full[i], c.full[j]) < 0 }
+func (c *byLabels) Swap(i, j int) {
+	c.slots[i], c.slots[j] = c.slots[j], c.slots[i]
+	c.own[i], c.own[j] = c.own[j], c.own[i]
+	c.full[i], c.full[j] = c.full[j], c.full[i]
+}
+
+// take keeps those of a group's tiles that may have rows in mint..maxt.
+func (c *columns) take(lease *Lease, tiles []tile, mint, maxt int64) {
+	for len(tiles) > 0 && tiles[0].maxt < mint {
+		tiles = tiles[1:]
+	}
+	for len(tiles) > 0 && tiles[len(tiles)-1].mint > maxt {
+		tiles = tiles[:len(tiles)-1]
+	}
+	c.tiles = make([]tileRange, len(tiles))
+	for i, t := range tiles {
+		c.tiles[i].tile = t
+		if i == 0 || t.file != tiles[i-1].file {
+			lease.add(t.file)
+		}
+	}
+}
+
 // arrange decodes the times, and drops the series that have no sample.
 func (c *columns) arrange(mint, maxt int64, openTimes []int64) error {
-	var buf []int64
+	rows := len(openTimes)
+	for i := range c.tiles {
+		rows += c.tiles[i].rows
+	}
+	c.ts = make([]int64, 0, rows)
 	kept := c.tiles[:0]
 	for _, t := range c.tiles {
-		buf = slices.Grow(buf[:0], t.rows)[:t.rows]
-		if err := t.times(buf); err != nil {
+		t.at = len(c.ts)
+		ts := c.ts[t.at : t.at+t.rows]
+		if err := t.times(ts); err != nil {
 			return c.damaged(&t, err)
 		}
-		t.lo = sort.Search(t.rows, func(i int) bool { return buf[i] >= mint })
-		t.hi = sort.Search(t.rows, func(i int) bool { return buf[i] > maxt })
+		t.lo = sort.Search(t.rows, func(i int) bool { return ts[i] >= mint })
+		t.hi = sort.Search(t.rows, func(i int) bool { return ts[i] > maxt })
 		if t.lo == t.hi {
 			continue
 		}
-		t.at = len(c.ts)
-		c.ts = append(c.ts, buf[t.lo:t.hi]...)
+		c.ts = c.ts[:t.at+copy(ts, ts[t.lo:t.hi])]
 		kept = append(kept, t)
 	}
 	c.tiles = kept
 	c.ts = append(c.ts, openTimes...)
 	d := c.h.decs.Get().(*decoder)
 	defer c.h.decs.Put(d)
+	c.rows = make([]rowRange, 0, len(c.slots))
 	n := 0
 	for i := range c.slots {
 		r, err := c.bounds(d, i)
@@ -64,8 +102,13 @@ func (c *columns) arrange(mint, maxt int64, openTimes []int64) error {
 		if r.lo == r.hi {
 			continue
 		}
-		c.slots[n], c.own[n] = c.slots[i], c.own[i]
-		copy(c.vals[n*c.open:(n+1)*c.open], c.vals[i*c.open:(i+1)*c.open])
+		if n < i {
+			c.slots[n], c.own[n] = c.slots[i], c.own[i]
+			if c.full != nil {
+				c.full[n] = c.full[i]
+			}
+			copy(c.vals[n*c.open:(n+1)*c.open], c.vals[i*c.open:(i+1)*c.open])
+		}
 		c.rows = append(c.rows, r)
 		n++
 	}
@@ -76,17 +119,21 @@ func (c *columns) arrange(mint, maxt int64, openTimes []int64) error {
 // bounds returns rows outside of which series i has no sample. They are exact to a tile, and empty only if
 // there is none at all.
 func (c *columns) bounds(d *decoder, i int) (rowRange, error) {
+	has := func(k int) bool { return len(c.tiles[k].column(c.slots[i])) > 0 }
+	a, z := 0, len(c.tiles) // tiles outside of which there is nothing
+	for a < z && !has(a) {
+		a++
+	}
+	for z > a+1 && !has(z-1) {
+		z--
+	}
 	first, last, sure := -1, 0, false
-	for k := range c.tiles {
-		t := &c.tiles[k]
-		if len(t.column(c.slots[i])) == 0 {
-			continue
+	if a < z {
+		t := &c.tiles[z-1]
+		first, last = c.tiles[a].at, t.at+t.hi-t.lo
+		for k := a; k < z && !sure; k++ { // a column that is there has a sample
+			sure = c.tiles[k].whole() && has(k)
 		}
-		if first < 0 {
-			first = t.at
-		}
-		last = t.at + t.hi - t.lo
-		sure = sure || t.lo == 0 && t.hi == t.rows // a column that is there has a sample
 	}
 	base := len(c.ts) - c.open
 	for r, v := range c.vals[i*c.open : (i+1)*c.open] {
@@ -100,9 +147,9 @@ func (c *columns) bounds(d *decoder, i int) (rowRange, error) {
 	if first < 0 {
 		return rowRange{}, nil
 	}
-	for k := 0; k < len(c.tiles) && !sure; k++ {
+	for k := a; k < z && !sure; k++ {
 		t := &c.tiles[k]
-		if len(t.column(c.slots[i])) == 0 {
+		if !has(k) {
 			continue
 		}
 		_, vals, ok := d.decode(&t.tile, c.slots[i])
@@ -143,7 +190,31 @@ func (c *columns) MayHave(name string) bool {
 func (c *columns) Len() int { return len(c.slots) }
 
 // Labels implements storage.Columns.
-func (c *columns) Labels(i int) labels.Labels { return index.Full(c.common, c.own[i]) }
+func (c *columns) Labels(i int) labels.Labels {
+	c.joined.Do(c.join)
+	return c.full[i]
+}
+
+// labelBatch is how many label sets lie together in memory: few enough that one that is kept for long does not keep
+// much else.
+const labelBatch = 16
+
+// join makes the full label sets.
+func (c *columns) join() {
+	if c.full != nil {
+		return
+	}
+	full := make([]labels.Labels, 0, len(c.own))
+	d := c.h.decs.Get().(*decoder)
+	defer c.h.decs.Put(d)
+	for own := range slices.Chunk(c.own, labelBatch) {
+		d.joiner.Reset(c.common, own)
+		for _, ls := range own {
+			full = append(full, d.joiner.Full(ls))
+		}
+	}
+	c.full = full
+}
 
 // Times implements storage.Columns.
 func (c *columns) Times() []int64 { return c.ts }

@@ -156,10 +156,10 @@ func rank(common labels.Labels, own []labels.Labels) []uint32 {
 	return r
 }
 
-// inOrder puts slots of the group in order of labels. That order is kept with the group when it was worth
-// finding out for all slots.
-func (h *Head) inOrder(g *group, slots []uint32) {
-	if len(slots) < 2 {
+// inOrder puts the slots of c, a selection of g, in order of labels. That order is kept with the group when it was worth
+// finding out for all slots; else the labels are made here, as whoever selects wants to see them.
+func (h *Head) inOrder(c *columns, g *group) {
+	if len(c.slots) < 2 {
 		return
 	}
 	mu := h.lock(g)
@@ -167,52 +167,43 @@ func (h *Head) inOrder(g *group, slots []uint32) {
 	r, n := g.rank.Load(), len(g.own)
 	known := r != nil && len(*r) == n
 	var own []labels.Labels
-	if !known && len(slots) >= n/8 {
+	if !known && len(c.slots) >= n/8 {
 		own = make([]labels.Labels, n)
 		for s := range own {
 			own[s] = h.sets.get(g.own[s])
 		}
 	} else if !known {
-		own = make([]labels.Labels, len(slots))
-		for i, s := range slots {
-			own[i] = h.sets.get(g.own[s])
+		c.own = make([]labels.Labels, len(c.slots))
+		for i, s := range c.slots {
+			c.own[i] = h.sets.get(g.own[s])
 		}
 	}
 	mu.RUnlock() // labels are built and compared without it
 	switch {
 	case known:
-	case len(own) == n:
+	case own != nil:
 		all := rank(g.common, own)
 		r = &all
 		g.rank.Store(r)
 	default:
-		few := rank(g.common, own)
-		sorted := make([]uint32, len(slots))
-		for i, at := range few {
-			sorted[at] = slots[i]
-		}
-		copy(slots, sorted)
+		c.join()
+		sort.Sort((*byLabels)(c))
 		return
 	}
-	slices.SortFunc(slots, func(a, b uint32) int { return int((*r)[a]) - int((*r)[b]) })
+	slices.SortFunc(c.slots, func(a, b uint32) int { return int((*r)[a]) - int((*r)[b]) })
 }
 
 // columns copies what a selection needs of a group; nil if none of the series has a sample in the range.
 func (h *Head) columns(lease *Lease, g *group, slots []uint32, mint, maxt int64) (storage.Columns, error) {
-	h.inOrder(g, slots)
 	c := &columns{h: h, common: g.common, slots: slots}
+	h.inOrder(c, g)
 	mu := h.lock(g)
 	mu.RLock()
 	if mint = max(mint, g.floor); mint > maxt || g.stride == 0 {
 		mu.RUnlock()
 		return nil, nil
 	}
-	for i := range g.tiles {
-		if t := &g.tiles[i]; t.maxt >= mint && t.mint <= maxt {
-			c.tiles = append(c.tiles, tileRange{tile: *t})
-			lease.add(t.file)
-		}
-	}
+	c.take(lease, g.tiles, mint, maxt)
 	lo := g.find(mint)
 	hi := lo + sort.Search(len(g.ts)-lo, func(i int) bool { return g.ts[lo+i] > maxt })
 	c.open = hi - lo
@@ -223,17 +214,24 @@ func (h *Head) columns(lease *Lease, g *group, slots []uint32, mint, maxt int64)
 			c.vals[i*c.open+r] = row[s]
 		}
 	}
-	openTimes := slices.Clone(g.ts[lo:hi])
-	c.own = make([]labels.Labels, len(slots))
+	var openTimes [openRows]int64
+	copy(openTimes[:], g.ts[lo:hi])
+	if c.own == nil {
+		c.own = make([]labels.Labels, len(slots))
+	}
 	for i, s := range slots {
-		c.own[i] = h.sets.get(g.own[s])
+		ls := h.sets.get(g.own[s])
+		if c.full != nil && !labels.Equal(ls, c.own[i]) {
+			c.full = nil // the slot has another series since
+		}
+		c.own[i] = ls
 	}
 	c.names = g.names
 	mu.RUnlock()
 	if g.solo {
 		c.own[0].Range(func(l labels.Label) { c.names = append(c.names, l.Name) })
 	}
-	if err := c.arrange(mint, maxt, openTimes); err != nil {
+	if err := c.arrange(mint, maxt, openTimes[:c.open]); err != nil {
 		return nil, fmt.Errorf("group %d: %w", g.id, err)
 	}
 	if len(c.slots) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/storage"
 	"github.com/hearth-project/hearth/core/tsdb/chunk"
+	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
 // The bytes of a tile: FORMAT.md, section 4.1.
@@ -169,9 +170,10 @@ func (s *sealer) seal(ts []int64, slots int, row func(r int) []float64) tile {
 // decoder decodes columns of tiles; it belongs to one goroutine. What it returns is overwritten by its next
 // call.
 type decoder struct {
-	dec  chunk.Decoder
-	ts   []int64
-	vals []float64
+	dec    chunk.Decoder
+	ts     []int64
+	vals   []float64
+	joiner index.Joiner
 }
 
 // decode returns the times and values of a slot, or ok false if it has no sample or its bytes are damaged.
