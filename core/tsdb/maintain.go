@@ -47,9 +47,36 @@ func (db *DB) maintainHead(ctx context.Context) error {
 	cut, err := db.cut(ctx)
 	n := db.head.LogBytes()
 	if cut || n > db.opts.CheckpointBytes || n > 0 && now.Sub(db.lastCheck) > checkpointT {
+		if err == nil {
+			err = db.letEndedGo(ctx)
+		}
 		err = errors.Join(err, db.checkpoint(now))
 	}
 	return err
+}
+
+const (
+	endedLeast = 10_000 // series that ended, for which a cut before its time is worth it
+	endedShare = 3      // and of so many series one ended
+)
+
+// letEndedGo cuts the head before its time if much of it are series that ended: the cut takes them away, and with them
+// the memory that each needs as long as the head has samples of it.
+func (db *DB) letEndedGo(ctx context.Context) error {
+	mint, maxt := db.head.MinTime(), db.head.MaxTime()
+	if mint > maxt || maxt-relieveKeep-mint < relieveWorth {
+		return nil
+	}
+	ended, all := db.head.Ended(maxt - relieveKeep)
+	if ended < endedLeast || ended*endedShare < all {
+		return nil
+	}
+	db.log.Info("Many series ended: what is older than twenty minutes is cut", "ended", ended, "series", all)
+	if err := db.cutTo(ctx, maxt-relieveKeep); err != nil {
+		db.m.failures.Inc()
+		return fmt.Errorf("cut of the head before %d: %w", maxt-relieveKeep, err)
+	}
+	return nil
 }
 
 // checkpoint takes a checkpoint of the head, and forgets what that makes unneeded.
@@ -71,7 +98,7 @@ func (db *DB) cut(ctx context.Context) (done bool, err error) {
 			return done, nil
 		}
 		to := alignDown(mint) + cutRange
-		if newest := db.newestPart(); newest != math.MinInt64 {
+		if newest := db.newestPart(); newest >= mint {
 			if end := alignDown(newest) + cutRange; to <= end { // late samples wait for the next range
 				to = end + cutRange
 			}
@@ -115,7 +142,7 @@ func (db *DB) Pending() int64 {
 }
 
 const (
-	relieveKeep  = 20 * 60 * 1000 // what the head keeps when memory is short, milliseconds
+	relieveKeep  = 20 * 60 * 1000 // what the head keeps when it is cut before its time, milliseconds
 	relieveWorth = 30 * 60 * 1000 // what a cut must take away at least
 )
 
