@@ -1,9 +1,15 @@
 package block
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
+	"strconv"
 	"testing"
+
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
@@ -26,13 +32,9 @@ func first(cs []storage.Columns, n int) []storage.Columns {
 }
 
 // BenchmarkPart writes parts of two hours and of a day and reads all of them, and tells the bytes of a sample by
-// section. HEARTH_BENCH_SCRAPES names a recording of scrapes of two targets, as corpus_test.go reads it; its values
-// are as they came, its times are 15 s apart.
+// section. With HEARTH_BENCH_SCRAPES, also those of a recording.
 func BenchmarkPart(b *testing.B) {
-	corpora := map[string][]storage.Columns{"fleet": fleet(10, 5760)}
-	if name := os.Getenv("HEARTH_BENCH_SCRAPES"); name != "" {
-		corpora["recorded"] = recording(b, name, 2)
-	}
+	corpora := map[string][]storage.Columns{"fleet": fleet(10, 5760), "recorded": recorded(b)}
 	for _, name := range []string{"fleet", "recorded"} {
 		for _, n := range []int{480, 5760} {
 			if corpora[name] == nil {
@@ -41,6 +43,83 @@ func BenchmarkPart(b *testing.B) {
 			b.Run(fmt.Sprintf("%s/rows=%d", name, n), func(b *testing.B) { benchmarkPart(b, first(corpora[name], n)) })
 		}
 	}
+}
+
+// recorded reads the recording that HEARTH_BENCH_SCRAPES names, as corpus_test.go does: of so many targets as
+// HEARTH_BENCH_TARGETS says, 2 if nothing, and every nth scrape of them, as HEARTH_BENCH_NTH says.
+func recorded(tb testing.TB) []storage.Columns {
+	name := os.Getenv("HEARTH_BENCH_SCRAPES")
+	if name == "" {
+		return nil
+	}
+	number := func(name string, n int) int {
+		if s := os.Getenv(name); s != "" {
+			var err error
+			if n, err = strconv.Atoi(s); err != nil || n < 1 {
+				tb.Fatalf("%s=%s is no number", name, s)
+			}
+		}
+		return n
+	}
+	return recording(tb, name, number("HEARTH_BENCH_TARGETS", 2), number("HEARTH_BENCH_NTH", 1))
+}
+
+// BenchmarkMetrics tells the bytes that each metric of a recording takes in a part of a day, the most first.
+func BenchmarkMetrics(b *testing.B) {
+	groups := recorded(b)
+	if groups == nil {
+		b.Skip("HEARTH_BENCH_SCRAPES names no recording")
+	}
+	p := written(b, groups)
+	type metric struct {
+		name    string
+		series  int
+		samples int64
+		bytes   int64
+	}
+	byName := map[string]*metric{}
+	all := metric{name: "all"}
+	err := p.Sizes(b.Context(), func(ls labels.Labels, s Size) error {
+		m := byName[ls.Get("__name__")]
+		if m == nil {
+			m = &metric{name: ls.Get("__name__")}
+			byName[m.name] = m
+		}
+		for _, to := range []*metric{m, &all} {
+			to.series++
+			to.samples += s.Samples
+			to.bytes += s.Bytes
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	list := slices.SortedFunc(maps.Values(byName), func(x, y *metric) int { return cmp.Compare(y.bytes, x.bytes) })
+	for _, m := range append([]*metric{&all}, list[:min(len(list), 60)]...) {
+		fmt.Printf("%-60s %5d series %8d bytes %5.1f %% %7.3f B/sample\n", m.name, m.series, m.bytes, 100*float64(m.bytes)/float64(all.bytes), float64(m.bytes)/float64(m.samples))
+	}
+}
+
+// written opens a part of a day with the series of groups.
+func written(b *testing.B, groups []storage.Columns) *Block {
+	fs := vfs.NewMem()
+	w, err := NewWriter(fs, "/part", true)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := w.Add(groups); err != nil {
+		b.Fatal(err)
+	}
+	if _, err := w.Finish(); err != nil {
+		b.Fatal(err)
+	}
+	p, err := Open(fs, "/part")
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { p.Close() })
+	return p
 }
 
 func benchmarkPart(b *testing.B, groups []storage.Columns) {

@@ -2,6 +2,7 @@ package block
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -198,8 +199,9 @@ func (t *table) sorted() *table {
 }
 
 // recording reads scrapes from a gzip file of records, each a length (4 bytes, little endian) and an exposition in
-// the text format, of the given number of targets in turn. The rows get times 15 s apart.
-func recording(tb testing.TB, name string, targets int) []storage.Columns {
+// the text format, of the given number of targets in turn; of each target every nth. The times of rows are those that
+// expositions begin with ("# at" and Unix milliseconds, a line), or 15 s apart.
+func recording(tb testing.TB, name string, targets, nth int) []storage.Columns {
 	tb.Helper()
 	f, err := os.Open(name)
 	if err != nil {
@@ -226,7 +228,14 @@ func recording(tb testing.TB, name string, targets int) []storage.Columns {
 		if _, err := io.ReadFull(in, text); err != nil {
 			break
 		}
-		tables[n%targets].scrape(tb, at[n%targets], text, int64(1_790_000_000_000+n%targets*7001+n/targets*corpusStep))
+		if n/targets%nth != 0 {
+			continue
+		}
+		now := int64(1_790_000_000_000 + n%targets*7001 + n/targets*corpusStep)
+		if _, err := fmt.Sscanf(string(text[:min(len(text), 40)]), "# at %d\n", &now); err == nil {
+			text = text[bytes.IndexByte(text, '\n')+1:]
+		}
+		tables[n%targets].scrape(tb, at[n%targets], text, now)
 	}
 	out := make([]storage.Columns, targets)
 	for k, t := range tables {

@@ -75,7 +75,8 @@ type domain struct {
 	bits    bool    // integers are ordered float64
 	product bool    // else v = n*hi + n*lo
 	hi, lo  float64 //
-	div     float64 // else v = n/div
+	div     float64 // else v = n/div,
+	again   bool    // n/div/div with this
 }
 
 // newDomain reads the domain of the second byte of a column.
@@ -85,6 +86,11 @@ func newDomain(c byte) (domain, error) {
 	switch {
 	case e == domainBits && !isNarrow:
 		return domain{bits: true}, nil
+	case e > maxExponent && !isNarrow:
+		if d, _, ok := scaled(byte(e)); ok {
+			return d, nil
+		}
+		return domain{}, corrupt("domain %#x", c)
 	case e > maxExponent, isNarrow && (e == 0 || e >= len(narrow)):
 		return domain{}, corrupt("domain %#x", c)
 	case e == 0 || isNarrow:
@@ -106,6 +112,8 @@ func (d *domain) value(n int64) float64 {
 		return unordered(n)
 	case d.product:
 		return product(n, d.hi, d.lo)
+	case d.again:
+		return float64(n) / d.div / d.div
 	default:
 		return float64(n) / d.div
 	}
@@ -123,6 +131,10 @@ func (d *domain) values(dst []float64, x []int64) {
 		hi, lo := d.hi, d.lo
 		for i, n := range x {
 			dst[i] = product(n, hi, lo)
+		}
+	case d.again:
+		for i, n := range x {
+			dst[i] = float64(n) / d.div / d.div
 		}
 	default:
 		div := d.div

@@ -13,6 +13,7 @@ import (
 type Decoder struct {
 	x       []int64
 	changes []int64
+	beside  []float64
 	symbols []byte
 	huff    *huff0.Scratch
 }
@@ -60,6 +61,11 @@ func (d *Decoder) column(dst []float64, r *reader) (err error) {
 		err = readRaw(dst, r)
 	case modeSparse, modeBitmap, modePacked, modeUlp, modeEntropy:
 		err = d.ints(dst, h, r)
+	case modeSums:
+		if h&flagGCD != 0 {
+			return corrupt("sums with header %#x", h)
+		}
+		err = d.sums(dst, r)
 	case modeChain:
 		return corrupt("chained column without the one below")
 	default:

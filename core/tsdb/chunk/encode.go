@@ -27,6 +27,9 @@ type Encoder struct {
 	above     []float64 // differences to the column below
 	unchained []int     // rows that these do not bring back
 
+	added, beside []float64 // of sums mode
+	unsummed      []int     // rows that are no sums
+
 	symbols []byte
 	huff    *huff0.Scratch
 }
@@ -50,17 +53,22 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 	e.grow(len(vals))
 	mark := len(dst)
 	c := column{vals: vals, flags: s.flags}
-	if exp, ok := e.toDecimals(vals, 0, len(vals)/32+1); ok {
+	limit := len(vals)/32 + 1
+	exp, ok := e.toDecimals(vals, 0, limit)
+	if ok {
 		ordinary := len(e.rows) - s.specials
 		dst = e.appendDecimals(dst, c, exp)
 		if ordinary > 0 {
-			if exp, ok = e.toDecimals(vals, exp+1, 0); ok {
+			if next, ok := e.toDecimals(vals, exp+1, 0); ok {
 				end := len(dst)
-				dst = shorter(e.appendDecimals(dst, c, exp), mark, end)
+				dst = shorter(e.appendDecimals(dst, c, next), mark, end)
 			}
 		}
-	} else {
-		dst = e.appendUlp(dst, c)
+	}
+	if !ok || exp >= manyDigits {
+		dst = e.appendComputed(dst, mark, c, limit)
+	}
+	if !ok {
 		end := len(dst)
 		e.toOrdered(vals)
 		c.domain = domainBits
@@ -70,6 +78,22 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 		dst = appendRaw(dst[:mark], vals, s.flags)
 	}
 	return dst
+}
+
+// manyDigits is the exponent from which on decimals are likely what floats are printed as, not what they were made of.
+const manyDigits = 12
+
+// appendComputed appends the column as what arithmetic on decimals gives, if that is shorter than dst[mark:].
+func (e *Encoder) appendComputed(dst []byte, mark int, c column, limit int) []byte {
+	end := len(dst)
+	if domain, ok := e.toScaled(c.vals, limit); ok {
+		scaled := c
+		scaled.domain = domain
+		return shorter(e.appendInts(dst, scaled), mark, end)
+	}
+	dst = shorter(e.appendSums(dst, c), mark, end)
+	end = len(dst)
+	return shorter(e.appendUlp(dst, c), mark, end)
 }
 
 // grow makes room for n rows.
@@ -82,7 +106,7 @@ func (e *Encoder) grow(n int) {
 
 // shorter keeps of the columns dst[mark:end] and dst[end:] the shorter one that is not empty.
 func shorter(dst []byte, mark, end int) []byte {
-	if end == mark || len(dst)-end < end-mark {
+	if end == mark || end < len(dst) && len(dst)-end < end-mark {
 		return append(dst[:mark], dst[end:]...)
 	}
 	return dst[:end]

@@ -9,16 +9,17 @@ import (
 type mode byte
 
 const (
-	modeConstInt  mode = 0 // one integer
-	modeConstDec  mode = 1 // one decimal
-	modeConstBits mode = 2 // one float64 by its bits
-	modeRaw       mode = 3 // every float64 by its bits
-	modeSparse    mode = 4 // few changes: where and by how much
-	modeBitmap    mode = 5 // a bit a row for change, and the changes packed
-	modePacked    mode = 6 // residuals packed
-	modeUlp       mode = 7 // decimals packed, and their distance to the value in units of the last place
-	modeEntropy   mode = 8 // residuals packed but for their top bits, which are Huffman coded
-	modeChain     mode = 9 // the difference to another column, as a column
+	modeConstInt  mode = 0  // one integer
+	modeConstDec  mode = 1  // one decimal
+	modeConstBits mode = 2  // one float64 by its bits
+	modeRaw       mode = 3  // every float64 by its bits
+	modeSparse    mode = 4  // few changes: where and by how much
+	modeBitmap    mode = 5  // a bit a row for change, and the changes packed
+	modePacked    mode = 6  // residuals packed
+	modeUlp       mode = 7  // decimals packed, and their distance to the value in units of the last place
+	modeEntropy   mode = 8  // residuals packed but for their top bits, which are Huffman coded
+	modeChain     mode = 9  // the difference to another column, as a column
+	modeSums      mode = 10 // sums of decimals: what was added, and how far beside it the values are
 )
 
 // hasTransform tells whether the second byte names a transform.
@@ -58,7 +59,7 @@ func Stats(col []byte) (Traits, error) {
 	h := col[0]
 	t := Traits{Dense: h&flagDense != 0, Monotone: h&flagMonotone != 0}
 	m := mode(h & 15)
-	if m > modeChain {
+	if m > modeSums {
 		return Traits{}, corrupt("unknown mode %d", m)
 	}
 	t.Chained = m == modeChain

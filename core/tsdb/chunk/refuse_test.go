@@ -21,7 +21,7 @@ func TestDamagedColumnsAreRefusedByName(t *testing.T) {
 		{"no rows", 0, []byte{0, 0}, "0 rows"},
 		{"more rows than a column has", MaxRows + 1, []byte{0, 0}, "1025 rows"},
 		{"no bytes", 3, nil, "no bytes"},
-		{"a mode of the future", 3, []byte{10, 0}, "unknown mode 10"},
+		{"a mode of the future", 3, []byte{11, 0}, "unknown mode 11"},
 		{"another mode of the future", 3, []byte{15, 0}, "unknown mode 15"},
 		{"a constant with a divisor", 3, []byte{gcd, 0}, "constant with header"},
 		{"a constant cut short", 3, []byte{0}, "constant cut short"},
@@ -33,7 +33,7 @@ func TestDamagedColumnsAreRefusedByName(t *testing.T) {
 		{"raw values with exceptions", 1, append([]byte{3 | exc}, make([]byte, 8)...), "raw column with header"},
 		{"raw values cut short", 2, append([]byte{3}, make([]byte, 15)...), "raw values cut short"},
 		{"raw values of another row count", 1, append([]byte{3}, make([]byte, 16)...), "8 bytes after the end"},
-		{"exponent 18", 2, []byte{packed, 18, 0, 0, 0}, "domain 0x12"},
+		{"a free domain", 2, []byte{packed, 28, 0, 0, 0}, "domain 0x1c"},
 		{"exponent 30", 2, []byte{packed, 30, 0, 0, 0}, "domain 0x1e"},
 		{"narrow integers without exponent", 2, []byte{packed, flagNarrow, 0, 0, 0}, "domain 0x80"},
 		{"narrow integers of exponent 10", 2, []byte{packed, flagNarrow | 10, 0, 0, 0}, "domain 0x8a"},
@@ -69,6 +69,11 @@ func TestDamagedColumnsAreRefusedByName(t *testing.T) {
 		{"an entropy stage of 1 bit", 2, []byte{8, 0, 0, 1, 0, 1, 0}, "entropy stage of 1 bits"},
 		{"an entropy stage longer than the column", 2, []byte{8, 0, 0, 9, 0, 200, 1, 0}, "entropy stage of 9 bits"},
 		{"no Huffman table", 2, []byte{8, 0, 0, 9, 0, 2, 0, 0, 0}, "Huffman table"},
+		{"sums with a divisor", 2, []byte{10 | gcd, 9}, "sums with header"},
+		{"sums in an unknown unit", 2, append([]byte{10, 18}, make([]byte, 12)...), "units of 10^-18"},
+		{"sums cut short", 2, []byte{10, 9, 0, 0, 0}, "units of 10^-9"},
+		{"sums of sums", 2, append([]byte{10, 9, 0, 0, 0, 0, 0, 0, 0, 0, 10, 9}, make([]byte, 12)...), "sums of a column in mode 10"},
+		{"sums that lie beside nothing", 2, []byte{10, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2}, "no bytes"},
 		{"a chained column alone", 2, []byte{9, 0, 2}, "without the one below"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -82,7 +87,7 @@ func TestDamagedColumnsAreRefusedByName(t *testing.T) {
 }
 
 func TestDamagedHeadersHaveNoStats(t *testing.T) {
-	for _, col := range [][]byte{nil, {0}, {1, 18, 0}, {2, 0}, {10}, {15, 1, 2}} {
+	for _, col := range [][]byte{nil, {0}, {1, 18, 0}, {2, 0}, {11}, {15, 1, 2}} {
 		if st, err := Stats(col); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("stats of % x: %+v, %v, want %v", col, st, err, ErrCorrupt)
 		}

@@ -145,7 +145,7 @@ func TestPatchworkComesBack(t *testing.T) {
 		var vals []float64
 		for n := 1 + r.IntN(1+r.IntN(MaxRows)); len(vals) < n; {
 			piece := kinds[r.IntN(len(kinds))].make(r, 1+r.IntN(n-len(vals)))
-			scale := [...]float64{1, 1, -1, 0.1, 1e-3, 1e9, 1 << 40}[r.IntN(7)]
+			scale := [...]float64{1, 1, -1, 0.1, 1e-3, 1e-6, 1e9, 1 << 40}[r.IntN(8)]
 			for i := range piece {
 				piece[i] *= scale
 			}
@@ -250,7 +250,7 @@ func TestReciprocalsAreCutRight(t *testing.T) {
 // are both reached.
 func FuzzRoundTrip(f *testing.F) {
 	r := rand.New(rand.NewPCG(7, 8))
-	for reading := range byte(5) {
+	for reading := range byte(7) {
 		for _, n := range []int{1, 33, 200} {
 			b := make([]byte, 8*n)
 			for i := range b {
@@ -271,7 +271,7 @@ func FuzzRoundTrip(f *testing.F) {
 func readingOf(reading byte, b []byte) []float64 {
 	var vals []float64
 	v := 0.0
-	switch reading % 5 {
+	switch reading % 7 {
 	case 0: // bits
 		for ; len(b) >= 8; b = b[8:] {
 			vals = append(vals, math.Float64frombits(binary.LittleEndian.Uint64(b)))
@@ -306,6 +306,23 @@ func readingOf(reading byte, b []byte) []float64 {
 				v *= 1e9
 			}
 			vals = append(vals, v)
+		}
+	case 5: // durations added up, with gaps
+		for _, c := range b {
+			for range c & 3 {
+				v += float64(c) * 12345 / 1e9
+			}
+			if vals = append(vals, v); c > 250 {
+				vals[len(vals)-1] = special[int(c&63)%len(special)]
+			}
+		}
+	case 6: // integers made seconds in several ways
+		for _, c := range b {
+			if v += float64(c); b[0]&1 == 0 {
+				vals = append(vals, v*1e-3)
+			} else {
+				vals = append(vals, v/1000/1000)
+			}
 		}
 	}
 	return vals[:min(len(vals), MaxRows)]

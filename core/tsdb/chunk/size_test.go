@@ -61,6 +61,16 @@ func TestColumnsTakeFewBytes(t *testing.T) {
 		{"load average, 480 rows", series("load average", 480), modePacked, 420},
 		{"temperature, 480 rows", series("temperature", 480), modePacked, 280},
 		{"sum of durations, 480 rows", series("sum of durations", 480), modeUlp, 1960},
+		{"durations added one by one, 480 rows", walk(480, 0.1, func() float64 { return float64(r.IntN(1<<20)) / 1e9 }), modeSums, 1250},
+		{"a sum that rests most of the time", walk(480, 0.1, func() float64 { return float64(r.IntN(5)/4*r.IntN(1<<20)) / 1e9 }), modeSums, 400},
+		{"milliseconds times 0.001", func() []float64 {
+			n := 300_000.0
+			return generate(480, func() float64 { n += float64(r.IntN(16)); return n * 0.001 })
+		}(), modePacked, 260},
+		{"microseconds divided twice", func() []float64 {
+			n := 300_000.0
+			return generate(480, func() float64 { n += float64(r.IntN(4096)); return n / 1000 / 1000 })
+		}(), modePacked, 750},
 		{"ratio, 480 rows", series("ratio", 480), modePacked, 3130},
 		{"noise, 480 rows", series("noise", 480), modeRaw, MaxLen(480)},
 		{"noise, 1 row", series("noise", 1), modeConstBits, 9},
