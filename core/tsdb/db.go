@@ -376,6 +376,7 @@ func (db *DB) Run(ctx context.Context) error {
 	if db.syncEvery > 0 {
 		g.Go(func() error { db.every(ctx, db.syncEvery, db.sync); return nil })
 	}
+	g.Go(func() error { db.head.Wake(ctx); return nil })
 	g.Go(func() error { db.every(ctx, time.Second, db.maintain); return nil })
 	g.Go(func() error { db.every(ctx, 5*time.Second, db.retire); return nil })
 	return g.Wait()

@@ -75,7 +75,7 @@ func (h *Head) appendSeries(series []model.Series, sums []uint32) (stored, rejec
 			continue
 		}
 		if g == nil || g.id != at.group {
-			g = h.dir.groups.get(at.group)
+			g = h.groupAt(at.group)
 			shut = h.open(g.common)
 		}
 		if shut != nil {
@@ -97,7 +97,7 @@ func (h *Head) appendSeries(series []model.Series, sums []uint32) (stored, rejec
 				b.next(h)
 				if now := h.dir.locs.get(g.series[at.slot]); now != at { // it moved
 					at = now
-					g = h.dir.groups.get(at.group)
+					g = h.groupAt(at.group)
 				}
 			}
 		}

@@ -13,12 +13,16 @@ const arenaChunk = 4 << 20
 // and hold no pointers, and the collector would let the heap grow by their size once more. It belongs to the
 // writer; readers copy under a group's lock and never keep a run.
 type arena struct {
+	heap   bool                // the memory is the collector's after all
 	free   map[int][][]float64 // by class
 	rest   []float64           // of the last chunk
 	maps   [][]float64
 	inUse  int64 // bytes handed out
 	mapped int64 // bytes taken
 }
+
+// newHeapArena returns one for a few runs, which need not be closed.
+func newHeapArena() *arena { return &arena{heap: true, free: map[int][][]float64{}} }
 
 func newArena() *arena { return &arena{free: map[int][][]float64{}} }
 
@@ -46,6 +50,9 @@ func (a *arena) alloc(n int) []float64 {
 	if c*8 > arenaChunk/4 {
 		return a.take(c)[:n]
 	}
+	if a.heap {
+		return a.take(c)[:n]
+	}
 	if len(a.rest) < c {
 		a.rest = a.take(arenaChunk / 8)
 	}
@@ -56,6 +63,9 @@ func (a *arena) alloc(n int) []float64 {
 
 // take maps n floats.
 func (a *arena) take(n int) []float64 {
+	if a.heap {
+		return make([]float64, n)
+	}
 	s := offheap.Make[float64](n)
 	a.maps = append(a.maps, s)
 	a.mapped += int64(len(s)) * 8

@@ -141,7 +141,7 @@ func (h *Head) appendCells(b *batch, g *group, t int64, cells []cell) {
 		var old []cell
 		for _, c := range cells {
 			if at := h.dir.locs.get(g.series[c.slot]); at != (loc{g.id, c.slot}) { // an earlier cell moved it
-				h.appendCells(b, h.dir.groups.get(at.group), t, []cell{{t: t, v: c.v, slot: at.slot}})
+				h.appendCells(b, h.groupAt(at.group), t, []cell{{t: t, v: c.v, slot: at.slot}})
 				continue
 			}
 			if !h.late(b, g, c) {
@@ -213,7 +213,7 @@ func (h *Head) forward(b *batch, g *group, cells []cell) []cell {
 			continue
 		}
 		c.slot = now.slot
-		h.appendCells(b, h.dir.groups.get(now.group), c.t, []cell{c})
+		h.appendCells(b, h.groupAt(now.group), c.t, []cell{c})
 	}
 	return rest
 }

@@ -179,6 +179,7 @@ func (h *Head) checkpoint() (err error) {
 
 // capture copies a group.
 func (h *Head) capture(g *group, segment uint64, failed bool) *captured {
+	h.rouse(g)
 	h.w.Lock()
 	defer h.w.Unlock()
 	c := &captured{g: g, pos: h.log.End(), low: g.low, floor: g.floor, ts: slices.Clone(g.ts), stride: g.stride}

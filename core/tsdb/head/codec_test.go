@@ -49,24 +49,24 @@ func TestRowsOfTheLogComeBackBitForBit(t *testing.T) {
 				}
 				var e entry
 				n := 0
-				err := e.decodeRows(rec, func(e *entry) *base {
-					b := readers[e.group]
-					if e.fresh {
-						b.reset(segment + 1)
-					}
-					b.grow(int(e.top) + 1)
-					return b
-				}, func(e *entry, known bool) error {
+				err := e.skimRows(rec, func(e *entry, rest []byte) error {
 					x := rows[n]
 					n++
-					if !known || e.group != x.group || e.t != x.t || !slices.Equal(e.slots, x.slots) {
+					if e.group != x.group || e.t != x.t || e.n != len(x.slots) {
 						t.Fatalf("seed %d: entry %d of group %d at %d", seed, n, e.group, e.t)
 					}
-					for i, v := range x.vals {
-						if math.Float64bits(e.vals[i]) != math.Float64bits(v) {
-							t.Fatalf("seed %d: slot %d is %v, want %v", seed, x.slots[i], e.vals[i], v)
+					q, b := rowQueue{}, readers[e.group]
+					q.push(e, rest)
+					q.each(&entry{}, b, func(e *entry) {
+						if e.t != x.t || !slices.Equal(e.slots, x.slots) {
+							t.Fatalf("seed %d: entry %d of group %d at %d", seed, n, e.group, e.t)
 						}
-					}
+						for i, v := range x.vals {
+							if math.Float64bits(e.vals[i]) != math.Float64bits(v) {
+								t.Fatalf("seed %d: slot %d is %v, want %v", seed, x.slots[i], e.vals[i], v)
+							}
+						}
+					}, func(n int, err error) { t.Fatalf("seed %d: %d cells are lost: %v", seed, n, err) })
 					return nil
 				})
 				if err != nil || n != len(rows) {
@@ -87,24 +87,32 @@ func FuzzRows(f *testing.F) {
 	f.Add([]byte{flagDense, 0, 0, 200, 200, 200, 200, 8})
 	f.Fuzz(func(t *testing.T, rec []byte) {
 		var e entry
-		bases := map[uint32]*base{}
-		err := e.decodeRows(rec, func(e *entry) *base {
-			if e.top >= maxGroup || e.group%3 == 0 {
+		queues := map[uint32]*rowQueue{}
+		pushed, seen := 0, 0
+		err := e.skimRows(rec, func(e *entry, rest []byte) error {
+			if e.top >= maxGroup {
 				return nil
 			}
-			g := bases[e.group%7]
-			if g == nil {
-				g = &base{}
-				bases[e.group%7] = g
+			q := queues[e.group%7]
+			if q == nil {
+				q = &rowQueue{}
+				queues[e.group%7] = q
 			}
-			g.grow(int(e.top) + 1)
-			return g
-		}, func(e *entry, known bool) error {
-			if known && len(e.slots) != len(e.vals) {
-				t.Fatalf("%d slots, %d values", len(e.slots), len(e.vals))
-			}
+			q.push(e, rest)
+			pushed += e.n
 			return nil
 		})
+		for _, q := range queues {
+			q.each(&e, &base{}, func(e *entry) {
+				if len(e.slots) != len(e.vals) {
+					t.Fatalf("%d slots, %d values", len(e.slots), len(e.vals))
+				}
+				seen += len(e.vals)
+			}, func(n int, _ error) { seen += n })
+		}
+		if seen != pushed {
+			t.Fatalf("%d cells of %d", seen, pushed)
+		}
 		if err != nil && !errors.Is(err, errEntry) {
 			t.Fatal(err)
 		}

@@ -53,12 +53,15 @@ func (g *group) nextTime(t int64) int64 {
 	return next
 }
 
-// allGroups returns the groups there are now, in order of their ids.
+// allGroups returns the groups there are now, in order of their ids, all awake.
 func (h *Head) allGroups() []*group {
 	h.w.Lock()
-	defer h.w.Unlock()
 	var gs []*group
 	h.dir.groups.all(func(_ uint32, g *group) { gs = append(gs, g) })
+	h.w.Unlock()
+	for _, g := range gs {
+		h.rouse(g)
+	}
 	return gs
 }
 

@@ -52,6 +52,8 @@ type group struct {
 
 	tiles []tile // in order of time
 
+	asleep atomic.Pointer[asleep] // what its rows are made of; nil once that is done
+
 	rank  atomic.Pointer[[]uint32] // by slot: its place in order of labels; nil after slots were added
 	base  base
 	pos   wal.Pos   // of the last record in it

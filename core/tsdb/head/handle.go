@@ -127,7 +127,7 @@ func (hd *Handle) append(t int64, slots []storage.Slot, values []float64) (wal.P
 	for i, s := range slots {
 		at := hd.locs[s]
 		if g == nil || g.id != at.group {
-			g = h.dir.groups.get(at.group)
+			g = h.groupAt(at.group)
 		}
 		if err := h.refusal(g, at.slot, t, values[i]); err != nil {
 			return 0, err
@@ -143,7 +143,7 @@ func (hd *Handle) append(t int64, slots []storage.Slot, values []float64) (wal.P
 				return 0, err
 			}
 		}
-		b.stage(h.dir.groups.get(hd.locs[s].group), hd.locs[s].slot, t, values[i])
+		b.stage(h.groupAt(hd.locs[s].group), hd.locs[s].slot, t, values[i])
 	}
 	if err := h.flush(b); err != nil {
 		return 0, err
@@ -200,7 +200,7 @@ func (h *Head) refusal(g *group, slot uint32, t int64, v float64) error {
 func (hd *Handle) appendDense(b *batch, t int64, slots []storage.Slot, values []float64) (pos wal.Pos, done bool, err error) {
 	h := hd.h
 	id := hd.locs[slots[0]].group
-	g := h.dir.groups.get(id)
+	g := h.groupAt(id)
 	if t <= g.low || len(slots) > maxBatch || len(g.ts) > 0 && t <= g.ts[len(g.ts)-1] {
 		return 0, false, nil
 	}

@@ -103,6 +103,9 @@ type Head struct {
 	scratch sync.Pool // of *scratch
 	decs    sync.Pool // of *decoder, for readers
 
+	sleepers sleepers  // the writer's
+	wakers   sync.Pool // of *waker
+
 	check checkpointState
 }
 
@@ -188,6 +191,7 @@ func (h *Head) Close() error {
 	err := h.log.Close()
 	h.dir.Lock()
 	h.dir.groups.all(func(_ uint32, g *group) {
+		h.bury(g)
 		mu := h.lock(g)
 		mu.Lock()
 		g.ts, g.tiles, g.stride = nil, nil, 0 // a reader that still has the group finds nothing

@@ -98,7 +98,7 @@ func (h *Head) moveTo(id uint32, g *group, slot uint32) *group {
 func (h *Head) lastTime(g *group, slot uint32) int64 {
 	last := g.lastTime(h, slot)
 	for _, at := range h.dir.older[g.series[slot]] {
-		if o := h.dir.groups.get(at.group); o != nil && o != g {
+		if o := h.groupAt(at.group); o != nil && o != g {
 			last = max(last, o.lastTime(h, at.slot))
 		}
 	}
@@ -128,7 +128,7 @@ func (h *Head) sampleAt(g *group, slot uint32, t int64) (float64, bool) {
 		return v, true
 	}
 	for _, at := range h.dir.older[g.series[slot]] {
-		if o := h.dir.groups.get(at.group); o != nil {
+		if o := h.groupAt(at.group); o != nil {
 			if v, ok := o.sampleAt(h, at.slot, t); ok {
 				return v, true
 			}

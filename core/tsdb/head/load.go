@@ -13,8 +13,8 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
-// Open reads the newest snapshot, its tiles and the log after it, and returns the head as it was. What is
-// damaged is reported, kept aside and counted; the rest is there.
+// Open reads the newest snapshot, its tiles and the log after it, and returns the head as it was, most of it asleep. What
+// is damaged is reported, kept aside and counted; the rest is there.
 func Open(o Options) (*Head, error) {
 	h := &Head{opts: o}
 	h.SetRetention(o.Retention)
@@ -41,17 +41,20 @@ func Open(o Options) (*Head, error) {
 	if err := o.FS.SyncDir(o.Dir); err != nil {
 		return nil, err
 	}
-	l := loader{h: h, began: time.Now(), index: newIndexer(h), sealing: newSealing(h)}
+	h.wakers = sync.Pool{New: newWaker}
+	h.sleepers.n.Store(1) // the loader
+	l := loader{h: h, began: time.Now(), index: newIndexer(h)}
 	err := l.read()
 	l.index.finish()
-	l.sealing.finish()
 	if err == nil {
 		l.finish()
 	}
 	if err == nil {
 		err = l.start()
 	}
+	h.sleepers.release()
 	if err != nil {
+		h.dir.groups.all(func(_ uint32, g *group) { h.bury(g) })
 		h.free()
 		for _, f := range h.check.files {
 			f.release()
@@ -63,18 +66,17 @@ func Open(o Options) (*Head, error) {
 
 // loader is what Open needs while it reads.
 type loader struct {
-	h       *Head
-	tiles   map[uint32][]tile
-	entry   entry
-	segment uint64
-	lost    int // samples whose predecessors are lost
-	report  wal.Report
-	began   time.Time
-	index   *indexer
-	sealing *sealing
-	pairs   labels.ScratchBuilder
-	own     labels.Labels // made of pairs
-	damage  []error
+	h      *Head
+	tiles  map[uint32][]tile
+	entry  entry
+	lost   int // samples whose predecessors are lost
+	report wal.Report
+	began  time.Time
+	index  *indexer
+	sums   []uint32 // by slot of the group being read
+	pairs  labels.ScratchBuilder
+	own    labels.Labels // made of pairs
+	damage []error
 }
 
 func (l *loader) damaged(err error) {
@@ -136,10 +138,12 @@ func (l *loader) start() error {
 func (l *loader) finish() {
 	h := l.h
 	h.dir.groups.all(func(_ uint32, g *group) {
-		g.base = base{}
 		if mint := g.mint(); mint != math.MaxInt64 {
 			h.noteTime(mint)
 			h.noteTime(max(g.maxt(), mint))
+		}
+		if s := g.asleep.Load(); s != nil && s.open.rows == 0 && len(s.queued.bytes) == 0 {
+			h.bury(g)
 		}
 		if !g.solo && len(g.series) < maxGroup {
 			h.w.byLabel[string(g.joinKey(nil))] = g
@@ -156,9 +160,8 @@ func (l *loader) keep() uint32 {
 
 // series gives the group its next slot, for the series with these own labels: a new one, or one that was in
 // another place before.
-func (l *loader) series(g *group, own uint32) {
+func (l *loader) series(g *group, sum, own uint32) {
 	h := l.h
-	sum := h.sumOf(g, own)
 	id, ok := h.w.table.get(sum, func(id uint32) bool {
 		at := h.dir.locs.get(id)
 		o := h.dir.groups.get(at.group)
@@ -171,4 +174,15 @@ func (l *loader) series(g *group, own uint32) {
 	}
 	at := h.newSeries(g, sum, own)
 	l.index.add(g.series[at.slot], g, own)
+}
+
+// asleep returns what the rows of the group are made of.
+func (l *loader) asleep(g *group) *asleep {
+	s := g.asleep.Load()
+	if s == nil {
+		s = new(asleep)
+		g.asleep.Store(s)
+		l.h.sleepers.n.Add(1)
+	}
+	return s
 }

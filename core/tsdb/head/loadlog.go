@@ -10,9 +10,8 @@ import (
 func (l *loader) record(r wal.Record) error {
 	h := l.h
 	if r.Gap { // what follows may be written against rows that are lost
-		h.dir.groups.all(func(_ uint32, g *group) { g.base.segment = 0 })
+		h.dir.groups.all(func(_ uint32, g *group) { l.asleep(g).known = false })
 	}
-	l.segment = r.Pos.Segment()
 	rd := newReader(r.Data)
 	switch r.Type {
 	case recGroup:
@@ -34,7 +33,8 @@ func (l *loader) record(r wal.Record) error {
 			for len(g.series) < int(slot) { // their records are lost
 				h.addSlot(g, 0, deadID)
 			}
-			l.series(g, l.keep())
+			own := l.keep()
+			l.series(g, h.sumOf(g, own), own)
 		}
 	case recMove:
 		from, slot, to := rd.id(), rd.id(), rd.id()
@@ -49,71 +49,39 @@ func (l *loader) record(r wal.Record) error {
 		}
 		h.moveTo(to, g, slot).pos = r.Pos
 	case recRows:
-		err := l.entry.decodeRows(r.Data, l.bases, func(e *entry, known bool) error {
-			return l.cells(e, known, r.Pos)
+		err := l.entry.skimRows(r.Data, func(e *entry, rest []byte) error {
+			l.row(e, rest, r.Pos)
+			return nil
 		})
 		if err != nil {
-			l.damaged(fmt.Errorf("record before %d of segment %d: %w", uint32(r.Pos), l.segment, err))
+			l.damaged(fmt.Errorf("record before %d of segment %d: %w", uint32(r.Pos), r.Pos.Segment(), err))
 		}
 	}
 	return nil
 }
 
-// bases returns what the entry is written against, or nil if that is lost.
-func (l *loader) bases(e *entry) *base {
-	g := l.h.dir.groups.get(e.group)
-	if g == nil || e.top >= maxGroup {
-		l.h.w.nextGrp = max(l.h.w.nextGrp, e.group+1)
-		return nil
-	}
-	for len(g.series) <= int(e.top) { // the records of these slots are lost
-		l.h.addSlot(g, 0, deadID)
-	}
-	if e.fresh {
-		g.base.reset(l.segment)
-	} else if g.base.segment == 0 {
-		return nil
-	}
-	g.base.grow(int(e.top) + 1)
-	return &g.base
-}
-
-// cells applies one entry.
-func (l *loader) cells(e *entry, known bool, pos wal.Pos) error {
+// row keeps a row for its group.
+func (l *loader) row(e *entry, rest []byte, pos wal.Pos) {
 	h := l.h
-	if !known {
-		l.lost += len(e.slots)
-		return nil
-	}
 	g := h.dir.groups.get(e.group)
-	if pos <= g.pos {
-		return nil
-	}
-	l.store(g, e.t, e.slots, e.vals)
-	return nil
-}
-
-// store puts cells in their place, whether that is open or sealed, and over what is there.
-func (l *loader) store(g *group, t int64, slots []uint32, vals []float64) {
-	h := l.h
-	if n := len(g.tiles); n > 0 && t <= g.tiles[n-1].maxt {
-		l.sealing.drain() // it may be the one
-		if err := h.patch(g, t, slots, vals); err != nil {
-			h.m.damage.Inc()
-			h.opts.Logger.Error("A row of the log cannot be put back", "group", g.common.String(), "time", t, "err", err)
-		}
+	if g == nil || e.top >= maxGroup {
+		h.w.nextGrp = max(h.w.nextGrp, e.group+1)
+		l.lost += e.n
 		return
 	}
-	r := g.find(t)
-	if r == len(g.ts) || g.ts[r] != t {
-		g.insert(h.w.arena, r, t)
+	for len(g.series) <= int(e.top) { // the records of these slots are lost
+		h.addSlot(g, 0, deadID)
 	}
-	row := g.row(r)
-	for i, s := range slots {
-		row[s] = vals[i]
+	s := l.asleep(g)
+	s.known = s.known || e.fresh
+	if !s.known {
+		l.lost += e.n
+		return
 	}
-	h.noteTime(t)
-	if k := g.due(); k > 0 {
-		l.sealing.seal(g, k)
+	s.queued.push(e, rest)
+	if pos <= g.pos {
+		s.skip++
+		return
 	}
+	h.noteTime(e.t)
 }

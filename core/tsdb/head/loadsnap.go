@@ -1,6 +1,7 @@
 package head
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -20,12 +21,13 @@ func (l *loader) snapshot() (uint64, error) {
 	}
 	number := ns[len(ns)-1]
 	name := o.snapName(number)
-	f, err := o.FS.Open(name)
+	m, err := o.FS.Map(name)
 	if err != nil {
 		return 0, err
 	}
-	defer f.Close()
-	r := wal.NewReader(f, name, number, 0)
+	h.sleepers.file = &tileFile{number: number, name: name, mapping: m}
+	h.sleepers.file.refs.Store(1)
+	r := wal.NewReader(bytes.NewReader(m.Data()), name, number, 0)
 	var sets []uint32 // numbers of h.sets
 	ended := false
 	bad := false
@@ -43,7 +45,7 @@ func (l *loader) snapshot() (uint64, error) {
 		if err != nil {
 			return 0, err
 		}
-		rd := newReader(data)
+		rd := newReader(m.Data()[r.Offset()-int64(len(data)) : r.Offset()])
 		switch typ {
 		case snapHeader:
 			if v := rd.Uint(); v != snapVersion {
@@ -132,22 +134,11 @@ func (l *loader) group(rd *reader, sets []uint32) error {
 	if low != math.MinInt64 { // its tiles have begun
 		g.full = openRows
 	}
-	g.own, g.series, g.sparse = make([]uint32, 0, n), make([]uint32, 0, n), make([]bool, 0, n)
-	g.widen(h.w.arena, int(n))
-	for _, r := range refs {
-		if r == 0 || r > uint64(len(sets)) {
-			h.addSlot(g, 0, deadID)
-			if r != 0 {
-				l.damaged(fmt.Errorf("a series of group %s: its labels are lost", common))
-			}
-			continue
-		}
-		l.series(g, h.sets.use(sets[r-1]))
-	}
+	l.slots(g, refs, sets)
 	if open.rows > 0 {
-		if err := l.openRows(g, &open); err != nil {
-			return err
-		}
+		l.asleep(g).open = open
+		h.noteTime(max(open.mint, floor))
+		h.noteTime(max(open.maxt, floor))
 	}
 	for _, t := range l.tiles[id] {
 		if t.maxt < floor {
@@ -166,27 +157,28 @@ func (l *loader) group(rd *reader, sets []uint32) error {
 	return nil
 }
 
-func (l *loader) openRows(g *group, t *tile) error {
-	ts := make([]int64, t.rows)
-	if err := t.times(ts); err != nil {
-		return err
+// slots gives a group its slots: refs says which of the sets each has, counted from 1.
+func (l *loader) slots(g *group, refs []uint64, sets []uint32) {
+	h, n := l.h, len(refs)
+	g.own, g.series, g.sparse = make([]uint32, 0, n), make([]uint32, 0, n), make([]bool, 0, n)
+	g.widen(h.w.arena, n)
+	l.sums = l.sums[:0]
+	for _, r := range refs { // the table is read first where it will be searched: so the misses are served together
+		sum := uint32(0)
+		if r > 0 && r <= uint64(len(sets)) {
+			sum = h.sumOf(g, sets[r-1])
+			h.w.table.touch(sum)
+		}
+		l.sums = append(l.sums, sum)
 	}
-	rows := make([][]float64, len(ts))
-	for r, at := range ts {
-		g.insert(l.h.w.arena, r, at)
-		rows[r] = g.row(r)
-	}
-	for s := range t.slots() {
-		if len(t.column(uint32(s))) == 0 {
+	for i, r := range refs {
+		if r > 0 && r <= uint64(len(sets)) {
+			l.series(g, l.sums[i], h.sets.use(sets[r-1]))
 			continue
 		}
-		vals, err := l.h.w.values(t, uint32(s))
-		if err != nil {
-			return err
-		}
-		for r, v := range vals {
-			rows[r][s] = v
+		h.addSlot(g, 0, deadID)
+		if r != 0 {
+			l.damaged(fmt.Errorf("a series of group %s: its labels are lost", g.common))
 		}
 	}
-	return nil
 }

@@ -66,6 +66,7 @@ func (h *Head) Select(ctx context.Context, lease *Lease, mint, maxt int64, ms ..
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
+			h.rouse(p.g)
 			c, err := h.columns(lease, p.g, p.slots, mint, maxt)
 			if err != nil {
 				return nil, err

@@ -105,7 +105,7 @@ func (h *Head) appendPoints(points []storage.Point, gone []int) (_ []int, res st
 				continue
 			}
 			if g == nil || g.id != at.group {
-				g = h.dir.groups.get(at.group)
+				g = h.groupAt(at.group)
 				shut = h.open(g.common)
 			}
 			if shut != nil {

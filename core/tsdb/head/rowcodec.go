@@ -3,7 +3,6 @@ package head
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"math/bits"
 )
@@ -135,38 +134,51 @@ type entry struct {
 	group uint32
 	t     int64
 	fresh bool
+	flags byte
+	n     int    // cells
 	top   uint32 // highest slot
 	size  int    // bytes of the cells
 	slots []uint32
 	vals  []float64
 }
 
-// head decodes what comes before the cells, and returns the rest.
-func (e *entry) head(b []byte, c *rowContext) ([]byte, error) {
+// head decodes what comes before the cells but for the slots, which it skips, and returns the rest from there on and
+// that from the cells on.
+func (e *entry) head(b []byte, c *rowContext) (places, cells []byte, err error) {
 	if len(b) == 0 {
-		return nil, errEntry
+		return nil, nil, errEntry
 	}
-	flags := b[0]
+	e.flags = b[0]
 	b = b[1:]
 	dg, k := binary.Varint(b)
 	if k <= 0 {
-		return nil, errEntry
+		return nil, nil, errEntry
 	}
 	b = b[k:]
 	dt, k := binary.Varint(b)
 	if k <= 0 {
-		return nil, errEntry
+		return nil, nil, errEntry
 	}
 	b = b[k:]
 	g := int64(c.group) + dg
 	if g < 0 || g > math.MaxUint32 {
-		return nil, errEntry
+		return nil, nil, errEntry
 	}
 	c.group, c.t = uint32(g), c.t+dt
-	e.group, e.t, e.fresh = c.group, c.t, flags&flagFresh != 0
-	e.slots, e.top = e.slots[:0], 0
-	if flags&flagSingle != 0 {
-		e.slots, e.size = append(e.slots, 0), int(flags>>singleShift)
+	e.group, e.t, e.fresh = c.group, c.t, e.flags&flagFresh != 0
+	cells, err = e.places(b, false)
+	return b, cells, err
+}
+
+// places decodes which slots an entry with e.flags has, and the length of its cells; it returns the rest, which has as
+// many bytes. It lists the slots if list is set.
+func (e *entry) places(b []byte, list bool) ([]byte, error) {
+	e.slots, e.n, e.top = e.slots[:0], 1, 0
+	if e.flags&flagSingle != 0 {
+		e.slots, e.size = append(e.slots, 0), int(e.flags>>singleShift)
+		if e.size > len(b) {
+			return nil, errEntry
+		}
 		return b, nil
 	}
 	n, k := binary.Uvarint(b)
@@ -174,30 +186,33 @@ func (e *entry) head(b []byte, c *rowContext) ([]byte, error) {
 		return nil, errEntry
 	}
 	b = b[k:]
-	s := int64(-1)
-	for i := range int(n) {
-		if i == 0 && flags&flagDense != 0 {
-			u, k := binary.Uvarint(b)
-			if k <= 0 || u > maxSlots {
-				return nil, errEntry
-			}
-			b = b[k:]
-			s = int64(u)
-		} else if flags&flagDense != 0 {
-			s++
-		} else {
+	e.n = int(n)
+	if e.flags&flagDense != 0 && n > 0 {
+		first, k := binary.Uvarint(b)
+		if k <= 0 || first > maxSlots || first+n > maxSlots {
+			return nil, errEntry
+		}
+		b = b[k:]
+		e.top = uint32(first + n - 1)
+		for s := first; list && s < first+n; s++ {
+			e.slots = append(e.slots, uint32(s))
+		}
+	} else {
+		s := int64(-1)
+		for range n {
 			d, k := binary.Varint(b)
 			if k <= 0 {
 				return nil, errEntry
 			}
 			b = b[k:]
-			s += d
+			if s += d; s < 0 || s >= maxSlots {
+				return nil, errEntry
+			}
+			e.top = max(e.top, uint32(s))
+			if list {
+				e.slots = append(e.slots, uint32(s))
+			}
 		}
-		if s < 0 || s >= maxSlots {
-			return nil, errEntry
-		}
-		e.slots = append(e.slots, uint32(s))
-		e.top = max(e.top, uint32(s))
 	}
 	size, k := binary.Uvarint(b)
 	if k <= 0 || size > uint64(len(b)-k) {
@@ -207,45 +222,84 @@ func (e *entry) head(b []byte, c *rowContext) ([]byte, error) {
 	return b[k:], nil
 }
 
-// cells decodes the values against bs, or, with bs nil, skips them; it returns the rest.
-func (e *entry) cells(b []byte, bs *base) ([]byte, error) {
-	if len(b) < e.size {
-		return nil, errEntry
-	}
+// cells decodes the values of the listed slots against bs, which has room for them.
+func (e *entry) cells(b []byte, bs *base) error {
 	e.vals = e.vals[:0]
-	if bs == nil {
-		return b[e.size:], nil
-	}
 	r := bitReader{buf: b[:e.size]}
 	for _, s := range e.slots {
 		v, err := r.cell(&bs.slots[s])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		e.vals = append(e.vals, v)
 	}
 	if r.over() {
-		return nil, errEntry
+		return errEntry
 	}
-	return b[e.size:], nil
+	return nil
 }
 
-// decodeRows calls f for each entry of a row record. bases returns what the group's rows are written against,
-// with room for the slots, or nil for a group that is unknown or whose earlier rows are lost.
-func (e *entry) decodeRows(b []byte, bases func(e *entry) *base, f func(e *entry, known bool) error) error {
+// skimRows calls f for each entry of a row record, without decoding it: rest is what comes after group and time.
+func (e *entry) skimRows(b []byte, f func(e *entry, rest []byte) error) error {
 	var c rowContext
 	for len(b) > 0 {
-		var err error
-		if b, err = e.head(b, &c); err != nil {
+		places, cells, err := e.head(b, &c)
+		if err != nil {
 			return err
 		}
-		bs := bases(e)
-		if b, err = e.cells(b, bs); err != nil {
-			return fmt.Errorf("group %d: %w", e.group, err)
-		}
-		if err := f(e, bs != nil); err != nil {
+		b = cells[e.size:]
+		if err := f(e, places[:len(places)-len(b)]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// rowQueue is entries of one group, one after the other: flags, the time as a difference to that of the entry before,
+// and the rest as it is in the log.
+type rowQueue struct {
+	bytes []byte
+	last  int64 // time of the last entry
+}
+
+// push appends an entry.
+func (q *rowQueue) push(e *entry, rest []byte) {
+	q.bytes = append(q.bytes, e.flags)
+	q.bytes = binary.AppendVarint(q.bytes, e.t-q.last)
+	q.bytes = append(q.bytes, rest...)
+	q.last = e.t
+}
+
+// each decodes the entries against bs and calls f for them, until f returns false. An entry that is malformed, and what
+// is written against it, it calls lost for: n cells.
+func (q *rowQueue) each(e *entry, bs *base, f func(e *entry), lost func(n int, err error)) {
+	b, t := q.bytes, int64(0)
+	known := true
+	for len(b) > 0 {
+		e.flags = b[0]
+		dt, k := binary.Varint(b[1:]) // push wrote it: it is whole
+		t += dt
+		e.t, e.fresh = t, e.flags&flagFresh != 0
+		cells, err := e.places(b[1+k:], true)
+		if err != nil {
+			lost(0, err)
+			return
+		}
+		b = cells[e.size:]
+		bs.grow(int(e.top) + 1)
+		if e.fresh {
+			clear(bs.slots)
+			known = true
+		}
+		if !known {
+			lost(e.n, nil)
+			continue
+		}
+		if err := e.cells(cells, bs); err != nil {
+			lost(e.n, err)
+			known = false
+			continue
+		}
+		f(e)
+	}
 }

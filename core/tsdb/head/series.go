@@ -51,6 +51,7 @@ func (h *Head) seriesAt(sum uint32, ls labels.Labels, hd *Handle, follow func(k 
 			return noLoc, err
 		}
 	}
+	h.wake(g)
 	own := index.Own(g.common, ls)
 	h.w.bytes = binary.AppendUvarint(h.w.bytes[:0], uint64(g.id))
 	h.w.bytes = appendLabels(binary.AppendUvarint(h.w.bytes, uint64(len(g.series))), own)
