@@ -719,3 +719,19 @@ func TestADamagedManifestKeepsThePartsThatCanBeRead(t *testing.T) {
 		t.Error("a temporary manifest stays")
 	}
 }
+
+func TestUnionOfLists(t *testing.T) {
+	for _, tt := range []struct {
+		in   [][]string
+		want []string
+	}{
+		{nil, nil},
+		{[][]string{{"a", "b"}}, []string{"a", "b"}},
+		{[][]string{nil, {"a"}, nil}, []string{"a"}},
+		{[][]string{{"b", "d"}, {"a", "b", "c"}, {"d", "e"}}, []string{"a", "b", "c", "d", "e"}},
+	} {
+		if got := union(tt.in); !slices.Equal(got, tt.want) {
+			t.Errorf("union of %q is %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}

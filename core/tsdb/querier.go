@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -110,9 +111,9 @@ func (q *querier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Ma
 
 // LabelNames implements storage.Querier.
 func (q *querier) LabelNames(ctx context.Context, ms ...*labels.Matcher) ([]string, error) {
-	var out []string
+	var lists [][]string
 	if q.headOverlaps() {
-		out = q.db.head.LabelNames(ms...)
+		lists = append(lists, q.db.head.LabelNames(ms...))
 	}
 	parts, err := q.overlapping(q.mint, q.maxt)
 	if err != nil {
@@ -123,19 +124,19 @@ func (q *querier) LabelNames(ctx context.Context, ms ...*labels.Matcher) ([]stri
 		if err != nil {
 			return nil, fmt.Errorf("label names of part %s: %w", p.dir, err)
 		}
-		out = append(out, names...)
+		lists = append(lists, names)
 	}
-	return facet.Visible(sortedUnique(out)), nil
+	return facet.Visible(union(lists)), nil
 }
 
 // LabelValues implements storage.Querier.
 func (q *querier) LabelValues(ctx context.Context, name string, ms ...*labels.Matcher) ([]string, error) {
-	var out []string
 	if name == facet.Name {
 		return nil, nil
 	}
+	var lists [][]string
 	if q.headOverlaps() {
-		out = q.db.head.LabelValues(name, ms...)
+		lists = append(lists, q.db.head.LabelValues(name, ms...))
 	}
 	parts, err := q.overlapping(q.mint, q.maxt)
 	if err != nil {
@@ -146,19 +147,37 @@ func (q *querier) LabelValues(ctx context.Context, name string, ms ...*labels.Ma
 		if err != nil {
 			return nil, fmt.Errorf("values of label %s of part %s: %w", name, p.dir, err)
 		}
-		out = append(out, values...)
+		lists = append(lists, values)
 	}
-	return sortedUnique(out), nil
+	return union(lists), nil
 }
 
 func (q *querier) headOverlaps() bool {
 	return q.db.head.MinTime() <= q.maxt && q.db.head.MaxTime() >= q.mint
 }
 
-func sortedUnique(s []string) []string {
-	s = slices.Clone(s)
-	slices.Sort(s)
-	return slices.Compact(s)
+// union returns what is in any of the lists, each of them in order, in order.
+func union(lists [][]string) []string {
+	if len(lists) == 0 {
+		return nil
+	}
+	all := lists[0]
+	for _, list := range lists[1:] {
+		both := make([]string, 0, max(len(all), len(list)))
+		for len(all) > 0 && len(list) > 0 {
+			c := strings.Compare(all[0], list[0])
+			if c <= 0 {
+				both, all = append(both, all[0]), all[1:]
+			} else {
+				both = append(both, list[0])
+			}
+			if c >= 0 {
+				list = list[1:]
+			}
+		}
+		all = append(append(both, all...), list...)
+	}
+	return all
 }
 
 // Close implements storage.Querier.

@@ -513,3 +513,28 @@ func TestBulkIsWhatGrowthIs(t *testing.T) {
 		}
 	}
 }
+
+func TestValuesAreInOrderHoweverTheyCome(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	x := NewMem()
+	var want []string
+	for i := range 3000 {
+		v := fmt.Sprint(r.IntN(2000))
+		x.Add(uint32(i), labels.FromStrings("v", v, "i", fmt.Sprint(i%2)))
+		if k, found := slices.BinarySearch(want, v); !found {
+			want = slices.Insert(want, k, v)
+		}
+		if r.IntN(20) > 0 {
+			continue
+		}
+		if got := x.LabelValues("v"); !slices.Equal(got, want) {
+			t.Fatalf("after %d series: %q, want %q", i+1, got, want)
+		}
+		odd, even := labels.MustNewMatcher(labels.MatchEqual, "i", "1"), labels.MustNewMatcher(labels.MatchEqual, "i", "0")
+		both := append(x.LabelValues("v", odd), x.LabelValues("v", even)...)
+		slices.Sort(both)
+		if both = slices.Compact(both); !slices.Equal(both, want) {
+			t.Fatalf("after %d series, of odd and even ones: %q, want %q", i+1, both, want)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package index
 
 import (
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -137,21 +138,47 @@ func (x *Mem) names() []string {
 
 // LabelValues returns the sorted values of the label on series that satisfy all matchers.
 func (x *Mem) LabelValues(name string, ms ...*labels.Matcher) []string {
-	_, order := x.label(name)
-	vs := slices.Clone(order)
-	if len(ms) > 0 {
-		set, _ := resolve(memDictionary{x}, ms)
-		var it roaring.IntIterator
-		vs = slices.DeleteFunc(vs, func(v *value) bool {
-			return set == nil || !x.read(&v.growing).intersects(set, &it)
-		})
+	n, order := x.label(name)
+	if n == nil {
+		return nil
 	}
-	out := make([]string, len(vs))
-	for i, v := range vs {
-		out[i] = v.text
+	vs := n.inOrder(order)
+	if len(ms) == 0 {
+		out := make([]string, len(vs))
+		for i, v := range vs {
+			out[i] = v.text
+		}
+		return out
 	}
-	slices.Sort(out)
+	set, _ := resolve(memDictionary{x}, ms)
+	if set == nil {
+		return nil
+	}
+	var out []string
+	var it roaring.IntIterator
+	x.each(vs, func(v *value, p postings) {
+		if p.intersects(set, &it) {
+			out = append(out, v.text)
+		}
+	})
 	return out
+}
+
+// each calls f with the series of each of vs, without the lock.
+func (x *Mem) each(vs []*value, f func(*value, postings)) {
+	var ps [256]postings
+	for len(vs) > 0 {
+		step := vs[:min(len(vs), len(ps))] // the writer gets its turn in between
+		vs = vs[len(step):]
+		x.mu.RLock()
+		for i, v := range step {
+			ps[i] = v.postings
+		}
+		x.mu.RUnlock()
+		for i, v := range step {
+			f(v, ps[i])
+		}
+	}
 }
 
 // label returns the label, nil if there is none, and its values so far.
@@ -217,15 +244,7 @@ func (d memDictionary) scan(name, prefix string, match func(string) bool) ([]pos
 		}
 	}
 	out := make([]postings, 0, len(hits))
-	for len(hits) > 0 {
-		step := hits[:min(len(hits), 256)] // the writer gets its turn in between
-		hits = hits[len(step):]
-		d.x.mu.RLock()
-		for _, v := range step {
-			out = append(out, v.postings)
-		}
-		d.x.mu.RUnlock()
-	}
+	d.x.each(hits, func(_ *value, p postings) { out = append(out, p) })
 	return out, nil
 }
 
@@ -235,10 +254,32 @@ func (n *label) split(order []*value) (sorted, rest []*value) {
 		sorted = *s
 	}
 	if rest = order[len(sorted):]; len(rest) > 64+len(sorted)/8 {
-		s := slices.Clone(order)
-		slices.SortFunc(s, func(a, b *value) int { return strings.Compare(a.text, b.text) })
-		n.sorted.Store(&s)
-		return s, nil
+		return n.inOrder(order), nil
 	}
 	return sorted, rest
 }
+
+// inOrder returns order sorted by the values' texts. It is kept for the next one who asks, and must not be changed.
+func (n *label) inOrder(order []*value) []*value {
+	var sorted []*value
+	if s := n.sorted.Load(); s != nil && len(*s) <= len(order) {
+		sorted = *s
+	}
+	rest := order[len(sorted):]
+	if len(rest) == 0 {
+		return sorted
+	}
+	rest = slices.Clone(rest)
+	slices.SortFunc(rest, byText)
+	all := make([]*value, 0, len(order))
+	for _, v := range rest {
+		k := sort.Search(len(sorted), func(i int) bool { return sorted[i].text > v.text })
+		all = append(append(all, sorted[:k]...), v)
+		sorted = sorted[k:]
+	}
+	all = append(all, sorted...)
+	n.sorted.Store(&all)
+	return all
+}
+
+func byText(a, b *value) int { return strings.Compare(a.text, b.text) }
