@@ -137,7 +137,7 @@ func (h *Head) appendCells(b *batch, g *group, t int64, cells []cell) {
 	if b.moves != h.w.moves {
 		cells = h.forward(b, g, cells)
 	}
-	if t <= g.low {
+	if t <= g.low || h.narrow(g, t) {
 		var old []cell
 		for _, c := range cells {
 			if at := h.dir.locs.get(g.series[c.slot]); at != (loc{g.id, c.slot}) { // an earlier cell moved it

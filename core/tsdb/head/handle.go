@@ -174,7 +174,7 @@ func (h *Head) twice(g *group, slot uint32, t int64) error {
 // refusal returns why the sample cannot be stored, or nil, without storing anything.
 func (h *Head) refusal(g *group, slot uint32, t int64, v float64) error {
 	was, ok := math.NaN(), false
-	if t <= g.low {
+	if t <= g.low || h.narrow(g, t) {
 		last := h.lastTime(g, slot)
 		if t > last {
 			return nil

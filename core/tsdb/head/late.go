@@ -39,6 +39,13 @@ func (h *Head) inWindow(t int64) bool {
 	return w > 0 && t >= h.newest()-w
 }
 
+// narrow tells whether t is late though it lies among the open rows: a group of one series, made for what came late, may
+// reach back further than the window with them.
+func (h *Head) narrow(g *group, t int64) bool {
+	n := len(g.ts)
+	return g.solo && n > 0 && t < g.ts[n-1] && !h.inWindow(t)
+}
+
 func (h *Head) outOfOrder(g *group, slot uint32, t, last int64) error {
 	return fmt.Errorf("series %s at %d, its newest sample is at %d: %w", h.full(g, slot), t, last, storage.ErrOutOfOrder)
 }
