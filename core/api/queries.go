@@ -43,5 +43,6 @@ func (h *handler) cancelQuery(c echo.Context) error {
 
 // caller tells the engine who asks.
 func caller(c echo.Context) promql.Caller {
-	return promql.Caller{UserAgent: c.Request().UserAgent(), RemoteAddr: c.Request().RemoteAddr}
+	r := c.Request()
+	return promql.Caller{UserAgent: r.UserAgent(), RemoteAddr: r.RemoteAddr, Method: r.Method, Path: r.URL.Path}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/core/promql"
+	"github.com/hearth-project/hearth/core/rules"
 	"github.com/hearth-project/hearth/core/scrape"
 	"github.com/hearth-project/hearth/sdk/abi"
 )
@@ -70,7 +71,9 @@ func PluginUse(use config.PluginUse) plugin.Use {
 
 // ruleQuery evaluates a rule's expression. A scalar comes as one sample without labels, as upstream has it.
 func (h *Host) ruleQuery(ctx context.Context, expr string, t time.Time) (model.Vector, error) {
-	res, err := h.engine.Instant(ctx, h.db, expr, t, promql.QueryOptions{Rule: true})
+	o := promql.QueryOptions{Rule: true}
+	o.Caller.RuleFile, o.Caller.RuleGroup = rules.GroupOf(ctx)
+	res, err := h.engine.Instant(ctx, h.db, expr, t, o)
 	if err != nil {
 		return nil, err
 	}

@@ -78,6 +78,9 @@ func (h *Host) apply(cfg *config.Config) error {
 		budget = h.limits.Machine()
 	}
 	boundBodies(cfg, budget)
+	if err := h.engine.SetQueryLog(cfg.Global.QueryLogFile); err != nil {
+		return err
+	}
 	if err := h.functions.apply(cfg.Functions); err != nil { // before the rules that call them
 		return fmt.Errorf("functions: %w", err)
 	}

@@ -2,6 +2,9 @@ package host
 
 import (
 	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -40,4 +43,51 @@ func TestSubqueriesTakeTheEvaluationIntervalInForce(t *testing.T) {
 			t.Errorf("evaluation_interval %s: a subquery has %v steps, want %v", tt.interval, got, tt.steps)
 		}
 	}
+}
+
+func TestAReloadOpensTheQueryLogAnew(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "queries.log")
+	load := func() (*config.Config, error) {
+		cfg := config.Default()
+		cfg.Server.Listen, cfg.Storage.Path = "127.0.0.1:0", filepath.Join(dir, "data")
+		cfg.ScrapeConfigs, cfg.RuleFiles = nil, nil
+		cfg.Global.QueryLogFile = file
+		return cfg, nil
+	}
+	h, err := New(t.Context(), Options{Load: load, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	ask := func() {
+		if _, err := h.ruleQuery(t.Context(), "vector(1)", time.Unix(1_700_000_000, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	holds := func(name string, want int) {
+		t.Helper()
+		text, err := os.ReadFile(name)
+		if got := strings.Count(string(text), `"query":"vector(1)"`); err != nil || got != want {
+			t.Errorf("%s has %d queries, want %d: %v", name, got, want, err)
+		}
+	}
+	ask()
+	if err := os.Rename(file, file+".1"); err != nil {
+		t.Fatal(err)
+	}
+	ask()
+	if err := h.Reload(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	ask()
+	holds(file+".1", 2)
+	holds(file, 1)
+	good := file
+	file = filepath.Join(dir, "none", "queries.log")
+	if err := h.Reload(t.Context()); err == nil {
+		t.Error("a folder that is not there is taken")
+	}
+	ask()
+	holds(good, 2)
 }

@@ -3,16 +3,30 @@ package promql
 import (
 	"cmp"
 	"context"
+	"net"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// Caller is who asks, as the one who takes the request knows.
+// Caller is who asks, as the one who takes the request knows: a client, or a group of rules.
 type Caller struct {
 	UserAgent  string `json:"userAgent,omitempty"`
 	RemoteAddr string `json:"remoteAddr,omitempty"`
+	Method     string `json:"method,omitempty"` // of the request
+	Path       string `json:"path,omitempty"`   // likewise
+	RuleFile   string `json:"ruleFile,omitempty"`
+	RuleGroup  string `json:"ruleGroup,omitempty"`
+}
+
+// ip returns the address of a client without its port.
+func (c Caller) ip() string {
+	host, _, err := net.SplitHostPort(c.RemoteAddr)
+	if err != nil {
+		return c.RemoteAddr
+	}
+	return host
 }
 
 // Running is a query that runs or waits for its turn.

@@ -9,6 +9,7 @@
 package promql
 
 import (
+	"errors"
 	"log/slog"
 	"runtime"
 	"time"
@@ -67,6 +68,9 @@ type Engine struct {
 	ledger  *ledger
 	active  registry
 	running *activeLog
+
+	queryLog queryLog
+
 	worth   int // of exec.Options.WorthHelp, for tests
 	stretch int // of exec.Options.StretchRows, likewise
 	log     *slog.Logger
@@ -109,8 +113,8 @@ func New(o Options) *Engine {
 // largest query is ended, one at a call.
 func (e *Engine) SetMemory(bytes int64) (held int64) { return e.ledger.set(bytes) }
 
-// Close gives up the file of running queries. There must be none any more, nor any later.
-func (e *Engine) Close() error { return e.running.close() }
+// Close gives up the files of running and of past queries. There must be no queries any more, nor any later.
+func (e *Engine) Close() error { return errors.Join(e.running.close(), e.SetQueryLog("")) }
 
 // Parser returns the parser the engine uses.
 func (e *Engine) Parser() parser.Parser { return e.parser }

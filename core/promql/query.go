@@ -69,8 +69,10 @@ func (e *Engine) query(ctx context.Context, q storage.Queryable, r request) (*Re
 	res, annos, err := e.evaluate(ctx, q, r)
 	if err != nil {
 		e.metrics.errors.Inc()
+		e.logQuery(r, nil, err)
 		return nil, err
 	}
+	e.logQuery(r, res.Stats, nil)
 	res.Warnings, res.Infos = remarks(annos, r.expr)
 	return res, nil
 }

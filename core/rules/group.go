@@ -67,6 +67,7 @@ func (g *group) lastRun() (at time.Time, took time.Duration) {
 // iterate evaluates all rules for the time at. A rule that fails does not keep the others from it.
 func (g *group) iterate(ctx context.Context, at time.Time) {
 	began := g.env.Clock()
+	ctx = context.WithValue(ctx, groupKey{}, g.spec.key)
 	g.counts.iterations.Add(1)
 	for _, r := range g.rules {
 		if g.stopping(ctx) {

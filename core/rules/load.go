@@ -2,6 +2,7 @@ package rules
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -21,6 +22,12 @@ import (
 
 // groupKey names a group: names are unique within a file only.
 type groupKey struct{ file, name string }
+
+// GroupOf returns the file and name of the group whose evaluation ctx belongs to; both are empty if it belongs to none.
+func GroupOf(ctx context.Context) (file, name string) {
+	k, _ := ctx.Value(groupKey{}).(groupKey)
+	return k.file, k.name
+}
 
 func (k groupKey) String() string { return k.file + ";" + k.name }
 

@@ -25,7 +25,7 @@ import (
 	"github.com/hearth-project/hearth/core/storage"
 )
 
-// QueryFunc evaluates an instant query. A scalar comes as one sample without labels.
+// QueryFunc evaluates an instant query. A scalar comes as one sample without labels. GroupOf tells for which group.
 type QueryFunc func(ctx context.Context, expr string, t time.Time) (model.Vector, error)
 
 // NotifyFunc takes alerts that fire or have been resolved. What it refuses is handed over again at the next evaluation.

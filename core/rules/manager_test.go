@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -121,6 +122,26 @@ func TestAClockThatIsSetBackDoesNotStopRules(t *testing.T) {
 			t.Errorf("last evaluated %v, it is %v", s.LastEvaluation, time.Now())
 		}
 	})
+}
+
+func TestQueriesAreToldTheirGroup(t *testing.T) {
+	var file, name atomic.Value
+	o := Options{Storage: newMemory(), Query: func(ctx context.Context, e string, at time.Time) (model.Vector, error) {
+		f, n := GroupOf(ctx)
+		file.Store(filepath.Base(f))
+		name.Store(n)
+		return one(ctx, e, at)
+	}}
+	running(t, o, func(m *Manager) {
+		apply(t, m, oneRule)
+		time.Sleep(30 * time.Second)
+	})
+	if file.Load() != "rules.yml" || name.Load() != "g" {
+		t.Errorf("file %v, group %v", file.Load(), name.Load())
+	}
+	if f, n := GroupOf(t.Context()); f != "" || n != "" {
+		t.Errorf("no evaluation is of %q, %q", f, n)
+	}
 }
 
 func TestABadReloadChangesNothing(t *testing.T) {
