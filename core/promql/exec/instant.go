@@ -126,7 +126,14 @@ func (w *instantWorker) found(n int64, col []float64) computed {
 
 // floats fills col, the steps of the plan g, for series r. Without samples in any of them, all are Absent.
 func (w *instantWorker) floats(g *groupPlan, r ref, col []float64) (found int, err error) {
-	first, v, err := w.buf.read(w.sel.src.groups[r.group], int(r.i), g.lo, g.hi)
+	cols, i := w.sel.src.groups[r.group], int(r.i)
+	if len(col) == 1 && g.lo < g.hi { // the newest row mostly has a sample
+		first, v, err := w.buf.read(cols, i, g.hi-1, g.hi)
+		if err != nil || len(v) == 1 && !storage.IsAbsent(v[0]) {
+			return w.pick(g.full(), first-g.lo, v, col), err
+		}
+	}
+	first, v, err := w.buf.read(cols, i, g.lo, g.hi)
 	if err != nil || len(v) == 0 {
 		fill(col, storage.Absent)
 		return 0, err
