@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 
 	"github.com/hearth-project/hearth/core/model"
@@ -30,20 +31,30 @@ type stream struct {
 	b       []byte
 	points  points
 	samples []model.Sample // of a series of columns
+	sent    bool           // a piece
 	err     error
 }
 
 // streams keeps what the last answers were gathered in. As a pool has to be shared, it is the one variable here.
 var streams = sync.Pool{New: func() any { return &stream{b: make([]byte, 0, flushAt+samplesAHand*maxSample)} }}
 
-func (s *stream) flush(min int) {
-	if len(s.b) < min {
-		return
+// flush sends what is gathered, if that is enough.
+func (s *stream) flush() {
+	if len(s.b) >= flushAt {
+		s.send(false)
 	}
+}
+
+// send sends what is gathered. An answer in one piece says how long it is, so that no marks have to go around it.
+func (s *stream) send(last bool) {
 	if s.err == nil && s.ctx.Err() != nil {
 		s.err = queryError(s.ctx.Err())
 	}
 	if s.err == nil {
+		if last && !s.sent {
+			s.w.Header().Set("Content-Length", strconv.Itoa(len(s.b)))
+		}
+		s.sent = true
 		_, s.err = s.w.Write(s.b)
 	}
 	s.b = s.b[:0]
@@ -53,7 +64,7 @@ func (s *stream) flush(min int) {
 func newStream(ctx context.Context, w http.ResponseWriter) *stream {
 	w.Header().Set("Content-Type", "application/json")
 	s := streams.Get().(*stream)
-	s.ctx, s.w, s.b, s.err = ctx, w, s.b[:0], nil
+	s.ctx, s.w, s.b, s.sent, s.err = ctx, w, s.b[:0], false, nil
 	s.points.columns = s.points.columns[:0]
 	return s
 }
@@ -92,7 +103,7 @@ func writeAnswer(ctx context.Context, w http.ResponseWriter, a answer) error {
 	s.b = appendRemarks(s.b, "warnings", a.warnings)
 	s.b = appendRemarks(s.b, "infos", a.infos)
 	s.b = append(s.b, '}')
-	s.flush(0)
+	s.send(true)
 	return s.err
 }
 
@@ -110,14 +121,14 @@ func writeList[T any](ctx context.Context, w http.ResponseWriter, list []T, limi
 			s.b = append(s.b, ',')
 		}
 		s.b = one(s.b, e)
-		if s.flush(flushAt); s.err != nil {
+		if s.flush(); s.err != nil {
 			return s.err
 		}
 	}
 	s.b = append(s.b, ']')
 	s.b = appendRemarks(s.b, "warnings", warnings)
 	s.b = append(s.b, '}')
-	s.flush(0)
+	s.send(true)
 	return s.err
 }
 

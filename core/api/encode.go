@@ -23,7 +23,7 @@ func (s *stream) value(v model.Value) {
 		s.b = append(s.b, '[')
 		for i := range v {
 			s.vectorSample(&v[i], i == 0)
-			if s.flush(flushAt); s.err != nil {
+			if s.flush(); s.err != nil {
 				return
 			}
 		}
@@ -104,7 +104,7 @@ func (s *stream) series(r *model.Series) {
 		if i == 0 {
 			s.b[at] = '[' // in place of the comma
 		}
-		if s.flush(flushAt); s.err != nil {
+		if s.flush(); s.err != nil {
 			return
 		}
 	}

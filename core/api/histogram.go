@@ -17,7 +17,7 @@ func (s *stream) histograms(hs []model.Histogram) {
 			s.b = append(s.b, ',')
 		}
 		s.b = appendHistogramPoint(s.b, h.T, h.Float())
-		if s.flush(flushAt); s.err != nil {
+		if s.flush(); s.err != nil {
 			return
 		}
 	}
