@@ -103,6 +103,7 @@ func (h *Head) truncate(g *group, t int64) {
 // dropSeries forgets the series of which the head has no sample, and groups without series. It returns how
 // many series went.
 func (h *Head) dropSeries(groups []*group) int {
+	h.idx() // it is made of what goes now
 	n := 0
 	for _, g := range groups {
 		h.w.Lock()

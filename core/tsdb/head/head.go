@@ -90,7 +90,7 @@ type Head struct {
 		locs    paged[loc]
 		older   map[uint32][]loc // places that series had before, oldest first
 	}
-	index atomic.Pointer[index.Mem]
+	index atomic.Pointer[index.Mem] // nil until what was loaded is in it: idx waits
 	sets  *labelSets
 
 	locks [stripes]sync.RWMutex // by group
@@ -103,6 +103,7 @@ type Head struct {
 	scratch sync.Pool // of *scratch
 	decs    sync.Pool // of *decoder, for readers
 
+	loading  *indexer
 	sleepers sleepers  // the writer's
 	wakers   sync.Pool // of *waker
 
@@ -146,11 +147,11 @@ func (h *Head) Stats() Stats {
 }
 
 // visible returns how many series there are to users.
-func (h *Head) visible() int { return int(h.series.Load()) - h.index.Load().With(facet.Name) }
+func (h *Head) visible() int { return int(h.series.Load()) - h.idx().With(facet.Name) }
 
 // Cardinality counts series by what their labels are; see index.Mem.
 func (h *Head) Cardinality(limit int) storage.Cardinality {
-	return h.index.Load().Cardinality(limit, facet.Name)
+	return h.idx().Cardinality(limit, facet.Name)
 }
 
 // MinTime returns the time of the oldest sample, about; math.MaxInt64 while there is none.
@@ -180,6 +181,7 @@ func (h *Head) Sync() error { return h.log.Sync() }
 
 // Close writes and syncs what is pending. Appends and selections fail from now on. It may be called twice.
 func (h *Head) Close() error {
+	h.loading.done.Wait()
 	h.check.Lock() // no checkpoint is under way
 	defer h.check.Unlock()
 	h.w.Lock()

@@ -29,7 +29,6 @@ func Open(o Options) (*Head, error) {
 	h.dir.older = map[uint32][]loc{}
 	h.scratch = sync.Pool{New: func() any { return new(scratch) }}
 	h.decs = sync.Pool{New: func() any { return new(decoder) }}
-	h.index.Store(index.NewMem())
 	h.mint.Store(math.MaxInt64)
 	h.maxt.Store(math.MinInt64)
 	h.check.damaged = map[uint64]bool{}
@@ -43,17 +42,19 @@ func Open(o Options) (*Head, error) {
 	}
 	h.wakers = sync.Pool{New: newWaker}
 	h.sleepers.n.Store(1) // the loader
-	l := loader{h: h, began: time.Now(), index: newIndexer(h)}
+	h.loading = &indexer{h: h}
+	l := loader{h: h, began: time.Now()}
 	err := l.read()
-	l.index.finish()
 	if err == nil {
 		l.finish()
+		h.loading.start()
 	}
 	if err == nil {
 		err = l.start()
 	}
 	h.sleepers.release()
 	if err != nil {
+		h.loading.done.Wait()
 		h.dir.groups.all(func(_ uint32, g *group) { h.bury(g) })
 		h.free()
 		for _, f := range h.check.files {
@@ -66,17 +67,19 @@ func Open(o Options) (*Head, error) {
 
 // loader is what Open needs while it reads.
 type loader struct {
-	h      *Head
-	tiles  map[uint32][]tile
-	entry  entry
-	lost   int // samples whose predecessors are lost
-	report wal.Report
-	began  time.Time
-	index  *indexer
-	sums   []uint32 // by slot of the group being read
-	pairs  labels.ScratchBuilder
-	own    labels.Labels // made of pairs
-	damage []error
+	h       *Head
+	tiles   map[uint32][]tile
+	entry   entry
+	lost    int        // samples whose predecessors are lost
+	created int        // series
+	noted   [32]uint64 // names of sets that were noted in the group notedIn, by what they leave
+	notedIn *group
+	report  wal.Report
+	began   time.Time
+	sums    []uint32 // by slot of the group being read
+	pairs   labels.ScratchBuilder
+	own     labels.Labels // made of pairs
+	damage  []error
 }
 
 func (l *loader) damaged(err error) {
@@ -149,6 +152,8 @@ func (l *loader) finish() {
 			h.w.byLabel[string(g.joinKey(nil))] = g
 		}
 	})
+	h.series.Add(int64(l.created))
+	h.m.created.Add(float64(l.created))
 	h.countLoaded()
 }
 
@@ -172,8 +177,26 @@ func (l *loader) series(g *group, sum, own uint32) {
 		h.place(id, loc{g.id, slot})
 		return
 	}
-	at := h.newSeries(g, sum, own)
-	l.index.add(g.series[at.slot], g, own)
+	// As newSeries does, without locks: nobody else has the head yet.
+	id, slot := h.w.nextID, uint32(len(g.series))
+	h.w.nextID++
+	h.w.table.put(sum, id)
+	h.dir.locs.set(id, loc{g.id, slot})
+	g.own, g.series, g.sparse = append(g.own, own), append(g.series, id), append(g.sparse, false)
+	if int(slot) >= g.stride {
+		g.widen(h.w.arena, len(g.series))
+	}
+	if set := h.sets.at(own); !g.solo {
+		if g != l.notedIn {
+			l.notedIn, l.noted = g, [len(l.noted)]uint64{}
+		}
+		if n := &l.noted[set.traits.names%uint64(len(l.noted))]; *n != set.traits.names {
+			*n = set.traits.names
+			g.noteNames(set)
+		}
+	}
+	h.loading.add(g, slot)
+	l.created++
 }
 
 // asleep returns what the rows of the group are made of.

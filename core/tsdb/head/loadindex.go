@@ -1,91 +1,93 @@
 package head
 
 import (
+	"sync"
+
 	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
-// indexer fills the index while the rest of the head is being loaded, in a goroutine of its own.
+// indexer notes the series that are loaded, and fills the index with them in a goroutine of its own when the rest of the
+// head is there: samples of known series need no index.
 type indexer struct {
-	h     *Head
-	batch []indexed
-	jobs  chan []indexed
-	done  chan struct{}
+	h    *Head
+	runs []indexRun
+	done sync.WaitGroup
 }
 
-// indexed is a series to be added to the index.
-type indexed struct {
-	g   *group
-	id  uint32
-	own uint32
-}
-
-const indexBatch = 4096
-
-func newIndexer(h *Head) *indexer {
-	ix := &indexer{h: h, jobs: make(chan []indexed, 16), done: make(chan struct{})}
-	go ix.run(h.index.Load())
-	return ix
+// indexRun is series with consecutive ids, in consecutive slots of a group.
+type indexRun struct {
+	g        *group
+	id, slot uint32 // of the first
+	n        int
+	own      []uint32 // their own labels
 }
 
 // add adds a series, with a greater id than those before.
-func (ix *indexer) add(id uint32, g *group, own uint32) {
-	if ix.batch == nil {
-		ix.batch = make([]indexed, 0, indexBatch)
-	}
-	if ix.batch = append(ix.batch, indexed{g, id, own}); len(ix.batch) == indexBatch {
-		ix.jobs <- ix.batch
-		ix.batch = nil
-	}
-}
-
-// finish returns when the index has all that was added. It must be called once.
-func (ix *indexer) finish() {
-	if len(ix.batch) > 0 {
-		ix.jobs <- ix.batch
-	}
-	close(ix.jobs)
-	<-ix.done
-}
-
-func (ix *indexer) run(x *index.Mem) {
-	defer close(ix.done)
-	bulk := index.NewBulk(x)
-	var owns []index.Set // by number
-	var whole index.Set
-	var g *group // of the series lo..hi-1, whose common labels wait to be added
-	var lo, hi uint32
-	flush := func() {
-		if lo == hi {
+func (ix *indexer) add(g *group, slot uint32) {
+	id := g.series[slot]
+	if k := len(ix.runs) - 1; k >= 0 {
+		if r := &ix.runs[k]; r.g == g && r.id+uint32(r.n) == id && r.slot+uint32(r.n) == slot {
+			r.n++
 			return
 		}
-		if !g.found.Of(x) {
-			x.Find(&g.found, g.common)
-		}
-		bulk.AddRange(lo, hi, &g.found)
-		lo, hi = 0, 0
 	}
-	for batch := range ix.jobs {
-		for _, s := range batch {
-			if ix.h.overrides(s.g, s.own) {
+	ix.runs = append(ix.runs, indexRun{g: g, id: id, slot: slot, n: 1})
+}
+
+// start fills the index. What it needs of the groups stays as it is until the index is asked for.
+func (ix *indexer) start() {
+	for i := range ix.runs {
+		r := &ix.runs[i]
+		r.own = r.g.own[r.slot:][:r.n:r.n]
+	}
+	ix.done.Go(func() {
+		x := index.NewMem()
+		ix.fill(x)
+		ix.runs = nil
+		ix.h.index.Store(x)
+	})
+}
+
+func (ix *indexer) fill(x *index.Mem) {
+	bulk := index.NewBulk(x)
+	var owns []index.Set // by number
+	var common, whole index.Set
+	for _, r := range ix.runs {
+		lo, hi := r.id, r.id // series whose common labels wait to be added
+		flush := func() {
+			if lo < hi {
+				x.Find(&common, r.g.common)
+				bulk.AddRange(lo, hi, &common)
+			}
+		}
+		for i, n := range r.own {
+			id := r.id + uint32(i)
+			if ix.h.overrides(r.g, n) {
 				flush()
-				x.Find(&whole, index.Full(s.g.common, ix.h.sets.get(s.own)))
-				bulk.AddRange(s.id, s.id+1, &whole)
+				x.Find(&whole, index.Full(r.g.common, ix.h.sets.get(n)))
+				bulk.AddRange(id, id+1, &whole)
+				lo, hi = id+1, id+1
 				continue
 			}
-			if s.g != g || s.id != hi {
-				flush()
-				g, lo = s.g, s.id
-			}
-			hi = s.id + 1
-			for int(s.own) >= len(owns) {
+			hi = id + 1
+			for int(n) >= len(owns) {
 				owns = append(owns, index.Set{})
 			}
-			if own := &owns[s.own]; !own.Of(x) {
-				x.Find(own, ix.h.sets.get(s.own))
+			if !owns[n].Of(x) {
+				x.Find(&owns[n], ix.h.sets.get(n))
 			}
-			bulk.Add(s.id, &owns[s.own])
+			bulk.Add(id, &owns[n])
 		}
+		flush()
 	}
-	flush()
 	bulk.Done()
+}
+
+// idx returns the index, once what was loaded is in it.
+func (h *Head) idx() *index.Mem {
+	if x := h.index.Load(); x != nil {
+		return x
+	}
+	h.loading.done.Wait()
+	return h.index.Load()
 }

@@ -118,6 +118,7 @@ func (h *Head) pick(ms []*labels.Matcher) [][]picked {
 			last, lastAt = g, i
 		}
 	}
+	h.idx() // waits, if it must, without the lock
 	h.dir.RLock()
 	defer h.dir.RUnlock()
 	one := func(id uint32, at loc) {
@@ -133,7 +134,7 @@ func (h *Head) pick(ms []*labels.Matcher) [][]picked {
 		h.dir.locs.all(one)
 		return levels
 	}
-	for _, id := range h.index.Load().Select(ms...) {
+	for _, id := range h.idx().Select(ms...) {
 		if at := h.dir.locs.get(id); at != noLoc {
 			one(id, at)
 		}
@@ -242,9 +243,9 @@ func (h *Head) columns(lease *Lease, g *group, slots []uint32, mint, maxt int64)
 }
 
 // LabelNames returns the sorted names of the labels of matching series; no matcher means all.
-func (h *Head) LabelNames(ms ...*labels.Matcher) []string { return h.index.Load().LabelNames(ms...) }
+func (h *Head) LabelNames(ms ...*labels.Matcher) []string { return h.idx().LabelNames(ms...) }
 
 // LabelValues returns the sorted values of a label of matching series.
 func (h *Head) LabelValues(name string, ms ...*labels.Matcher) []string {
-	return h.index.Load().LabelValues(name, ms...)
+	return h.idx().LabelValues(name, ms...)
 }

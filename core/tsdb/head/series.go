@@ -61,7 +61,7 @@ func (h *Head) seriesAt(sum uint32, ls labels.Labels, hd *Handle, follow func(k 
 	n := h.sets.keep(own)
 	at := h.newSeries(g, sum, n)
 	h.counted(ls, 1)
-	h.indexed(h.index.Load(), g.series[at.slot], g, n)
+	h.indexed(h.idx(), g.series[at.slot], g, n)
 	return at, nil
 }
 
