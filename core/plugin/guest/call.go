@@ -5,6 +5,7 @@ package guest
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/hearth-project/hearth/sdk/abi"
 )
@@ -80,6 +81,8 @@ type Fault struct {
 	Kind      Kind
 	Message   string
 	Err       error // what it wraps; may be nil
+
+	RetryAfter time.Duration // when there is a guest again, if that is known
 }
 
 func (f *Fault) Error() string { return f.Message }

@@ -1,0 +1,382 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hearth-project/hearth/core/plugin/guest"
+	"github.com/hearth-project/hearth/sdk/abi"
+	"github.com/hearth-project/hearth/sdk/manifest"
+)
+
+// TestAProcessThatEndsIsStartedAgain has the plugin end in all the ways there are. The call says how; calls while it is
+// down fail at once; then it serves again, in a new process.
+func TestAProcessThatEndsIsStartedAgain(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Backoff.Least, o.Backoff.Most = 300*time.Millisecond, 300*time.Millisecond })
+	p := w.pool(Plugin{Instances: 1})
+	for i, tt := range []struct{ name, target, text string }{
+		{"it exits", "exit", "it has ended itself with exit code 3: this is the end"},
+		{"a goroutine panics", "trap", "it has ended itself with exit code 2: panic: runtime error: invalid memory address"},
+		{"it panics in the call", "panic", "panic: told to"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			before, err := say(p, "pid")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = say(p, tt.target); err == nil || !strings.Contains(err.Error(), tt.text) {
+				t.Errorf("got %v, want %q", err, tt.text)
+			}
+			w.eventually("it is down", func() bool { return p.Status().NextTry != nil })
+			start := time.Now()
+			_, err = say(p, "pid")
+			w.fails(err, guest.NoStart, "it is not running: ")
+			var f *guest.Fault
+			if errors.As(err, &f) && (!strings.Contains(f.Message, tt.text) || !strings.Contains(f.Message, "it is started again in ") || f.RetryAfter <= 0) {
+				t.Errorf("while it is down: %#v", f)
+			}
+			if d := time.Since(start); d > 200*time.Millisecond {
+				t.Errorf("it took %v to say so", d)
+			}
+			w.serves(p)
+			after, err := say(p, "pid")
+			if err != nil || after == before {
+				t.Errorf("pid %s, then %s, %v", before, after, err)
+			}
+			if s := p.Status(); s.Restarts != uint64(i+1) || !strings.Contains(s.LastExit, tt.text) || s.ExitedAt == nil {
+				t.Errorf("status %+v", s)
+			}
+		})
+	}
+}
+
+func TestAKilledProcessIsStartedAgain(t *testing.T) {
+	w := newWorld(t)
+	restarts := make(chan struct{}, 10)
+	p := w.pool(Plugin{Restarted: func() { restarts <- struct{}{} }})
+	pid, err := say(p, "pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.Status().PIDs[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("another process runs", func() bool { s := p.Status(); return len(s.PIDs) == 1 && fmt.Sprint(s.PIDs[0]) != pid })
+	w.serves(p)
+	if s := p.Status(); s.Restarts != 1 || s.LastExit != "it was ended by signal 9 (killed)" || len(restarts) != 1 {
+		t.Errorf("status %+v, told of %d", s, len(restarts))
+	}
+	// In the middle of a call.
+	failed := make(chan error)
+	go func() { _, err := say(p, "hang"); failed <- err }()
+	w.eventually("the call is under way", func() bool { p.mu.Lock(); defer p.mu.Unlock(); return len(p.mu.idle) == 0 && len(p.mu.children) == 1 })
+	if err := syscall.Kill(p.Status().PIDs[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	w.fails(<-failed, guest.Exit, "signal 9")
+	w.serves(p)
+}
+
+func TestAProcessThatEndsAtOnceIsStartedLessAndLess(t *testing.T) {
+	w := newWorld(t, func(o *Options) { o.Backoff = Backoff{Least: 20 * time.Millisecond, Most: time.Hour} })
+	p := w.pool(Plugin{File: script(t, "#!/bin/sh\necho no luck >&2\nexit 7\n")})
+	w.eventually("it has failed some times", func() bool { return p.Status().Restarts >= 4 })
+	_, err := say(p, "pid")
+	w.eventually("it is down", func() bool { _, err = say(p, "pid"); return err != nil && strings.Contains(err.Error(), "not running") })
+	w.fails(err, guest.NoStart, "it is not running: it has ended itself with exit code 7: no luck; it is started again in ")
+	s := p.Status()
+	if s.NextTry == nil || s.NextTry.Sub(*s.ExitedAt) < 100*time.Millisecond || len(s.PIDs) != 0 {
+		t.Errorf("status %+v", s)
+	}
+}
+
+func TestDelaysGrowAndAreSpread(t *testing.T) {
+	var b Backoff
+	b.setDefaults()
+	seen := map[time.Duration]bool{}
+	for n, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 5: 8 * time.Second, 8: time.Minute, 40: time.Minute, 1 << 40: time.Minute} {
+		for range 20 {
+			d := b.delay(n)
+			if d < want*3/4 || d > want*5/4 {
+				t.Errorf("after %d failures %v, want about %v", n, d, want)
+			}
+			seen[d] = true
+		}
+	}
+	if len(seen) < 60 {
+		t.Errorf("%d different delays of 120", len(seen))
+	}
+}
+
+func TestStartsThatFail(t *testing.T) {
+	for _, tt := range []struct{ name, text, says string }{
+		{"garbage for a handshake", "#!/bin/sh\necho 'hello|world'\nexec sleep 1000\n", "the first line of its standard output is no handshake: hello|world"},
+		{"garbage without end", "#!/bin/sh\nexec cat /dev/zero\n", `no handshake: \x00`},
+		{"no handshake", "#!/bin/sh\necho thinking >&2\nexec sleep 1000\n", "it has not said within 1s where it listens: thinking"},
+		{"an output that is closed", "#!/bin/sh\nexec >&-\nexec sleep 1000\n", "ended"},
+		{"another protocol", "#!/bin/sh\necho '1|9|unix|/tmp/x|grpc|'\nexec sleep 1000\n", "incompatible API version"},
+		{"a port of this machine without TLS", "#!/bin/sh\necho '1|1|tcp|127.0.0.1:1|grpc|'\nexec sleep 1000\n", "it listens on tcp 127.0.0.1:1 without TLS"},
+		{"a socket where nobody listens", "#!/bin/sh\necho '1|1|unix|/nowhere/x|grpc|'\nexec sleep 1000\n", "its connection has broken"},
+		{"an interpreter that is not there", "#!/nowhere/sh\n", "no such file"},
+		{"no program at all", "just text", "exec format error"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(o *Options) { o.StartTimeout = time.Second; o.Backoff.Least, o.Backoff.Most = time.Hour, time.Hour })
+			p := w.pool(Plugin{File: script(t, tt.text)})
+			_, err := say(p, "pid")
+			var f *guest.Fault
+			if !errors.As(err, &f) || f.Kind != guest.NoStart || !strings.Contains(f.Message, tt.says) {
+				t.Errorf("got %v, want %q", err, tt.says)
+			}
+		})
+	}
+}
+
+func TestWhatConfiguringAnswersIsTold(t *testing.T) {
+	w := newWorld(t)
+	p := w.pool(Plugin{Settings: []byte(`{"fail":"unavailable"}`)})
+	for range 3 {
+		var answer *guest.Error
+		if _, err := say(p, "pid"); !errors.As(err, &answer) || answer.Code != abi.CodeUnavailable || answer.Operation != abi.OpConfigure || !answer.Retryable {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+func TestOnlyTheFileThatWasCheckedIsRun(t *testing.T) {
+	w := newWorld(t)
+	path := filepath.Join(t.TempDir(), "guest")
+	text, err := os.ReadFile(guestProgram(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, text, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	sum := digest(t, path)
+	p := w.pool(Plugin{File: path, SHA256: sum})
+	w.answers(p, "calls", "1")
+	// Another program takes its place: in use is what was checked, also after a restart.
+	if err := os.WriteFile(path+".new", []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := say(p, "exit"); err == nil {
+		t.Error("it did not exit")
+	}
+	w.serves(p)
+	for range 2 { // whether or not it is in memory already
+		if _, err := w.Open(Plugin{ID: "test/guest", File: path, SHA256: sum}); !errors.Is(err, manifest.ErrDigest) || !strings.Contains(err.Error(), "install the plugin again") {
+			t.Errorf("another file than the manifest's: %v", err)
+		}
+		p.Close()
+	}
+	if _, err := w.Open(Plugin{ID: "test/guest", File: path}); err == nil || !strings.Contains(err.Error(), "seal the package") {
+		t.Errorf("no digest: %v", err)
+	}
+	if n := len(w.mu.programs); n != 0 {
+		t.Errorf("%d programs stay in memory", n)
+	}
+}
+
+func TestDeadlines(t *testing.T) {
+	w := newWorld(t)
+	p := w.pool(Plugin{Instances: 1})
+	pid, err := say(p, "pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	within := func(d time.Duration, target string) error {
+		ctx, cancel := context.WithTimeout(t.Context(), d)
+		defer cancel()
+		_, err := sayIn(ctx, p, target)
+		return err
+	}
+	// One that sees the deadline answers in time; one that answers a little late is kept.
+	var answer *guest.Error
+	if err := within(300*time.Millisecond, "wait"); !errors.As(err, &answer) || answer.Code != abi.CodeTimeout {
+		t.Errorf("a call that gives up: %v", err)
+	}
+	w.fails(within(100*time.Millisecond, "sleep 300ms"), guest.Deadline, "no answer until the deadline")
+	w.fails(within(10*time.Millisecond, "pid"), guest.Deadline, "busy until the deadline")
+	w.answers(p, "pid", pid)
+	// One that never answers is ended.
+	w.fails(within(100*time.Millisecond, "hang"), guest.Deadline, "no answer until the deadline")
+	w.eventually("it was ended", func() bool { return !alive(pid) })
+	w.serves(p)
+	if s := p.Status(); !strings.Contains(s.LastExit, "still busy with a call, collect, 500ms after it was told to give up") {
+		t.Errorf("status %+v", s)
+	}
+	// The caller gives up.
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	_, _, err = p.Call(ctx, guest.Request{Operation: abi.OpCollect, Body: func() ([]byte, error) { return []byte(`{"address":"wait"}`), nil }})
+	w.fails(err, guest.Cancelled, "the caller has given up")
+	if _, err := say(p, "pid"); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+	if s := p.Status(); s.Restarts != 1 {
+		t.Errorf("a call that was given up costs the process: %+v", s)
+	}
+}
+
+func TestAStoppedProcessIsEnded(t *testing.T) {
+	w := newWorld(t)
+	p := w.pool(Plugin{})
+	pid, err := say(p, "pid")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(p.Status().PIDs[0], syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	if d := time.Since(start); d > 10*time.Second || alive(pid) {
+		t.Errorf("closing took %v", d)
+	}
+}
+
+func TestAnswersThatAreTooLong(t *testing.T) {
+	w := newWorld(t)
+	raw := w.pool(Plugin{Env: map[string]string{"RAW": "1"}})
+	_, err := say(raw, "much")
+	w.fails(err, guest.Malformed, "more than 16777216 bytes")
+	w.eventually("it is ended for it", func() bool {
+		return strings.Contains(raw.Status().LastExit, "it was ended after a call, collect: its answer has more")
+	})
+	p := w.pool(Plugin{})
+	var answer *guest.Error
+	_, _, err = p.Call(t.Context(), guest.Request{Operation: abi.OpCollect, Body: func() ([]byte, error) { return make([]byte, abi.MaxRequest+1), nil }})
+	if !errors.As(err, &answer) || answer.Code != abi.CodeInvalidRequest || !strings.Contains(answer.Message, "at most 16777216 are allowed") {
+		t.Errorf("a request that is too long: %v", err)
+	}
+	want := errors.New("no request")
+	if _, _, err := p.Call(t.Context(), guest.Request{Operation: abi.OpCollect, Body: func() ([]byte, error) { return nil, want }}); !errors.Is(err, want) {
+		t.Errorf("no request: %v", err)
+	}
+	if _, err := say(p, "pid"); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
+// TestNothingIsLeftOfAPlugin has it start processes and looks for them after it has ended, in two ways.
+func TestNothingIsLeftOfAPlugin(t *testing.T) {
+	w := newWorld(t)
+	for _, how := range []string{"it exits", "it is stopped"} {
+		p := w.pool(Plugin{})
+		got, err := say(p, "fork")
+		pids := strings.Fields(got)
+		if err != nil || len(pids) != 3 {
+			t.Fatalf("fork: %q, %v", got, err)
+		}
+		for _, pid := range pids {
+			if !alive(pid) {
+				t.Errorf("%s: %s is not there", how, pid)
+			}
+		}
+		if how == "it exits" {
+			if _, err := say(p, "exit"); err == nil {
+				t.Error("it did not exit")
+			}
+		} else if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		for _, pid := range pids {
+			if alive(pid) {
+				t.Errorf("%s: process %s is left", how, pid)
+			}
+		}
+	}
+}
+
+func TestTheLog(t *testing.T) {
+	w := newWorld(t)
+	p := w.pool(Plugin{})
+	w.answers(p, "say break\nout\x1b[31m of this line", "done")
+	for _, want := range []string{
+		`level=ERROR msg="break\\nout\\x1b[31m of this line key=\"a b\" n=7"`,
+		`level=INFO msg="to standard output"`, `level=WARN msg="to standard error"`,
+	} {
+		w.eventually("the log has "+want, func() bool { return strings.Contains(w.log.String(), want) })
+	}
+	before := strings.Count(w.log.String(), "\n")
+	w.answers(p, "log", "done")
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
+	log := w.log.String()
+	if n := strings.Count(log, "\n") - before; n > 400 || !strings.Contains(log, "lines were dropped") {
+		t.Errorf("20,000 lines became %d", n)
+	}
+}
+
+func TestLinesOfAChild(t *testing.T) {
+	for in, want := range map[string]string{
+		`{"@level":"warn","@message":"m","b":"x y","a":1,"@timestamp":"t"}`: `WARN m a=1 b="x y"`,
+		`{"@level":"trace","@message":"m"}`:                                 "DEBUG m",
+		`{"@level":"loud","@message":"m","k":{"x":[1]}}`:                    `INFO m k={"x":[1]}`,
+		`{"message":"m"}`: "", `{`: "", `plain`: "",
+	} {
+		level, text, ok := parseLine([]byte(in))
+		got := level.String() + " " + text
+		if !ok {
+			got = ""
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestFoldersOfServersThatWereKilledAreRemoved(t *testing.T) {
+	w := newWorld(t)
+	left := filepath.Join(w.o.Dir, dirPrefix+"1")
+	making := filepath.Join(w.o.Dir, dirPrefix+"2")
+	for _, dir := range []string{left, making} {
+		if err := os.MkdirAll(filepath.Join(dir, "1"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(left, lockName), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	other := NewEngine(Options{Dir: w.o.Dir})
+	inUse, err := other.runtimeDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.pool(Plugin{})
+	for dir, want := range map[string]bool{left: false, making: true, inUse: true} {
+		if _, err := os.Stat(dir); (err == nil) != want {
+			t.Errorf("%s: %v", dir, err)
+		}
+	}
+	if err := errors.Join(other.Close(), os.RemoveAll(making)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFolderWithALongNameIsRefused(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("x", 60))
+	e := NewEngine(Options{Dir: dir})
+	defer e.Close()
+	file := guestProgram(t)
+	if _, err := e.Open(Plugin{File: file, SHA256: digest(t, file)}); err == nil || !strings.Contains(err.Error(), "too long for sockets") {
+		t.Errorf("got %v", err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 || len(e.mu.programs) != 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}

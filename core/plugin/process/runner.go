@@ -1,0 +1,198 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// runner is how go-plugin starts, watches and kills a child through this package.
+type runner struct {
+	name string
+	pid  int
+
+	input       *os.File // the end that is written to, which nothing is: it ends with hearth
+	out, errOut *os.File // the ends that are read
+	hello       *handshake
+
+	kill func() // once is enough; the kernel knows the child until done is closed
+
+	done  chan struct{}    // closed when the child and all that it has started are gone
+	state *os.ProcessState // then
+}
+
+// run starts a program in its folder with limits.
+func (e *Engine) run(p *program, dir string, env []string, memory int64, rest io.Writer) (_ *runner, err error) {
+	if err := p.verify(); err != nil {
+		return nil, err
+	}
+	path, err := p.path(dir)
+	if err != nil {
+		return nil, err
+	}
+	var pipes []*os.File
+	closeAll := func(files []*os.File) {
+		for _, f := range files {
+			f.Close()
+		}
+	}
+	for range 3 {
+		r, w, err := os.Pipe()
+		if err != nil {
+			closeAll(pipes)
+			return nil, err
+		}
+		pipes = append(pipes, r, w)
+	}
+	child := []*os.File{pipes[0], pipes[3], pipes[5]}
+	ours := []*os.File{pipes[1], pipes[2], pipes[4]}
+	process, err := e.starter.start(path, []string{p.name}, &os.ProcAttr{Dir: filepath.Join(dir, tmpName), Env: env, Files: append(child[:3:3], p.file)})
+	closeAll(child)
+	if err != nil {
+		closeAll(ours)
+		if errors.Is(err, syscall.EACCES) && p.script {
+			err = fmt.Errorf("%w: is %s on a file system that is mounted noexec? Name another folder in runtime of [plugins]", err, dir)
+		}
+		return nil, err
+	}
+	r := &runner{name: p.name, pid: process.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{})}
+	r.hello = &handshake{from: r.out, rest: rest}
+	r.kill = sync.OnceFunc(func() { _ = process.Kill() })
+	if err := limit(r.pid, memory); err != nil {
+		r.kill()
+		e.o.Logger.Warn("a plugin's process can't be limited", "program", p.name, "err", err)
+	}
+	go r.watch(process, dir)
+	return r, nil
+}
+
+// watch waits for the end of the child and clears up behind it.
+func (r *runner) watch(process *os.Process, dir string) {
+	waitEnd(r.pid)
+	endRemains(r.pid, dir)
+	r.state, _ = process.Wait()
+	r.input.Close()
+	// What has been said is still in the pipes. Nobody is there any more to add to it.
+	deadline := time.Now().Add(time.Second)
+	_ = r.out.SetReadDeadline(deadline)
+	_ = r.errOut.SetReadDeadline(deadline)
+	close(r.done)
+}
+
+// Start is go-plugin's; the child has been started.
+func (r *runner) Start(context.Context) error { return nil }
+
+// Wait is go-plugin's.
+func (r *runner) Wait(context.Context) error {
+	<-r.done
+	r.out.Close()
+	r.errOut.Close()
+	return nil
+}
+
+// Kill is go-plugin's.
+func (r *runner) Kill(context.Context) error {
+	r.kill()
+	<-r.done
+	return nil
+}
+
+// Stdout is go-plugin's, which reads the handshake from it.
+func (r *runner) Stdout() io.ReadCloser { return r.hello }
+
+// Stderr is go-plugin's.
+func (r *runner) Stderr() io.ReadCloser { return r.errOut }
+
+// Name is go-plugin's.
+func (r *runner) Name() string { return r.name }
+
+// ID is go-plugin's.
+func (r *runner) ID() string { return strconv.Itoa(r.pid) }
+
+// Diagnose is go-plugin's.
+func (r *runner) Diagnose(context.Context) string { return "" }
+
+// PluginToHost is go-plugin's. Without certificates only the folder keeps others away, so the socket must be in it.
+func (r *runner) PluginToHost(network, address string) (string, string, error) {
+	if network != "unix" && !r.hello.secure() {
+		return "", "", fmt.Errorf("it listens on %s %s without TLS, where everybody on this machine reaches it: it must listen on a Unix socket in $PLUGIN_UNIX_SOCKET_DIR", network, address)
+	}
+	return network, address, nil
+}
+
+// HostToPlugin is go-plugin's.
+func (r *runner) HostToPlugin(network, address string) (string, string, error) {
+	return network, address, nil
+}
+
+// exit says how the child has ended.
+func (r *runner) exit() string {
+	if r.state == nil {
+		return "it has ended"
+	}
+	if status, ok := r.state.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return fmt.Sprintf("it was ended by signal %d (%s)", status.Signal(), status.Signal())
+	}
+	return fmt.Sprintf("it has ended itself with exit code %d", r.state.ExitCode())
+}
+
+// handshake reads a child's standard output: the first line is for go-plugin, the rest goes to the log.
+type handshake struct {
+	from io.ReadCloser
+	rest io.Writer
+
+	line []byte // the first one, without its end; not changed after it is whole
+	read int    // bytes of it that were handed on
+	full bool
+}
+
+// maxHello bounds the first line: it holds a certificate.
+const maxHello = 16 << 10
+
+// Read hands on the first line.
+func (h *handshake) Read(p []byte) (int, error) {
+	buf := make([]byte, 4096)
+	for !h.full {
+		n, err := h.from.Read(buf)
+		line, rest, whole := bytes.Cut(buf[:n], []byte("\n"))
+		h.line = append(h.line, line...)
+		if len(h.line) > maxHello {
+			h.line, whole = h.line[:maxHello], true
+		}
+		h.full = whole
+		_, _ = h.rest.Write(rest)
+		if err != nil {
+			h.full = true
+		}
+	}
+	if text := append(h.line[:len(h.line):len(h.line)], '\n'); h.read < len(text) {
+		n := copy(p, text[h.read:])
+		h.read += n
+		return n, nil
+	}
+	for {
+		n, err := h.from.Read(buf)
+		_, _ = h.rest.Write(buf[:n])
+		if err != nil {
+			return 0, io.EOF
+		}
+	}
+}
+
+// Close closes the stream.
+func (h *handshake) Close() error { return h.from.Close() }
+
+// secure tells whether the first line has a certificate. go-plugin must have it.
+func (h *handshake) secure() bool {
+	parts := strings.Split(string(h.line), "|")
+	return len(parts) > 5 && len(parts[5]) > 50
+}

@@ -1,0 +1,26 @@
+package process
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// leash ends this process and its group when the process host is gone.
+func leash(host int) {
+	end := func() { os.Exit(1) }
+	if pid := syscall.Getpid(); syscall.Getpgrp() == pid {
+		end = func() { syscall.Kill(-pid, syscall.SIGKILL) }
+	}
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, syscall.SIGTERM)
+	go func() {
+		<-told
+		end()
+	}()
+	syscall.RawSyscall(syscall.SYS_PRCTL, syscall.PR_SET_PDEATHSIG, uintptr(syscall.SIGTERM), 0)
+	if os.Getppid() != host { // it has died meanwhile
+		end()
+	}
+	watchInput(host, end)
+}
