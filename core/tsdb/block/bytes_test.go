@@ -40,7 +40,7 @@ func BenchmarkPart(b *testing.B) {
 			if corpora[name] == nil {
 				continue
 			}
-			b.Run(fmt.Sprintf("%s/rows=%d", name, n), func(b *testing.B) { benchmarkPart(b, first(corpora[name], n)) })
+			b.Run(fmt.Sprintf("%s/rows=%d", name, n), func(b *testing.B) { benchmarkPart(b, first(corpora[name], n), n > 2880) })
 		}
 	}
 }
@@ -122,7 +122,7 @@ func written(b *testing.B, groups []storage.Columns) *Block {
 	return p
 }
 
-func benchmarkPart(b *testing.B, groups []storage.Columns) {
+func benchmarkPart(b *testing.B, groups []storage.Columns, archive bool) {
 	fs := vfs.NewMem()
 	var scan, write int64
 	var s Sections
@@ -133,7 +133,7 @@ func benchmarkPart(b *testing.B, groups []storage.Columns) {
 			b.Fatal(err)
 		}
 		begin := processorTime(b)
-		w, err := NewWriter(fs, dir, len(groups[0].Times()) > 2880)
+		w, err := NewWriter(fs, dir, archive)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // Version is the version of the format that is written, and the only one that is read.
-const Version = 2
+const Version = 3
 
 // Meta is what is known of a part without reading it: FORMAT.md, section 1.
 type Meta struct {

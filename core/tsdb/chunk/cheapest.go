@@ -52,6 +52,8 @@ func (e *Encoder) appendCheapest(dst []byte, c *column, changes int) []byte {
 	if changes*16 > n || n < miniRows {
 		packed = e.planPacked(&c.seq)
 	}
+	var plans []mini // of changes, for a bitmap
+	bitmap := math.MaxInt
 	if changes*5 < n*4 && changes*16 > n {
 		e.changes = e.changes[:0]
 		for _, v := range e.d {
@@ -59,21 +61,24 @@ func (e *Encoder) appendCheapest(dst []byte, c *column, changes int) []byte {
 				e.changes = append(e.changes, v)
 			}
 		}
-		plans, size := planMinis(e.plans[1-e.bestBuf][:], e.changes, min(packed, sparse))
-		if size += packedLen(n, 1); size < packed && size < sparse {
-			dst = c.header(dst, modeBitmap, e.x[0])
-			dst = appendBitmap(dst, e.d)
-			return appendMinis(dst, plans, e.changes)
-		}
+		var size int
+		plans, size = planMinis(e.plans[1-e.bestBuf][:], e.changes, min(packed, sparse))
+		bitmap = size + packedLen(n, 1)
 	}
-	if sparse <= packed {
-		dst = c.header(dst, modeSparse, e.x[0])
-		return appendSparse(dst, e.d, changes)
-	}
-	if e.Entropy && n >= entropyRows {
-		if longer, ok := e.appendEntropy(dst, c, packed); ok {
+	best := min(packed, sparse, bitmap)
+	if e.Entropy && n >= entropyRows && changes*8 > n {
+		if longer, ok := e.appendEntropy(dst, c, best); ok {
 			return longer
 		}
+	}
+	switch {
+	case bitmap < packed && bitmap < sparse:
+		dst = c.header(dst, modeBitmap, e.x[0])
+		dst = appendBitmap(dst, e.d)
+		return appendMinis(dst, plans, e.changes)
+	case sparse <= packed:
+		dst = c.header(dst, modeSparse, e.x[0])
+		return appendSparse(dst, e.d, changes)
 	}
 	dst = c.header(dst, modePacked, c.seq.start)
 	return e.appendPlanned(dst)

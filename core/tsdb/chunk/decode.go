@@ -15,6 +15,7 @@ type Decoder struct {
 	changes []int64
 	beside  []float64
 	symbols []byte
+	rests   []byte
 	huff    *huff0.Scratch
 }
 

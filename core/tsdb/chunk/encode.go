@@ -11,8 +11,8 @@ import (
 // Encoder encodes columns of values. The zero value is ready; it belongs to one goroutine and keeps scratch of
 // about 50 KB. What it writes depends on the values alone.
 type Encoder struct {
-	// Entropy also tries a Huffman code over the packed residuals: some columns get 4 to 16 % smaller and take
-	// two to three times as long to decode. It is for data that is kept long and read seldom.
+	// Entropy also tries a Huffman code of how large residuals are: many columns get 4 to 30 % smaller and take two to
+	// four times as long to decode. It is for data that is kept long and read seldom.
 	Entropy bool
 
 	x       []int64 // the values as integers

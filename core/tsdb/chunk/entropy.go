@@ -9,31 +9,112 @@ import (
 	"github.com/klauspost/compress/huff0"
 )
 
-// The entropy mode gives all residuals of a column one base and one width. The top symbolBits of each field go
-// through a Huffman code, the rest is packed. Its table costs some 30 bytes, so short columns do not try.
+// The entropy mode splits each residual into a symbol, which says about how large it is and goes through a Huffman code,
+// and the bits that are left, which are as good as random. Its table costs some 30 bytes, so short columns do not try.
 
 const (
 	entropyRows = 256
-	symbolBits  = 8
 	streamRows  = 512 // from here on four streams, which decode side by side
+	maxRest     = 56  // bits that are left of a residual, at most
+	maxSteps    = 4
+	entropyGain = 25 // one part in so many of the bytes is what the mode must save
 )
 
-// appendEntropy appends the column in entropy mode, unless that saves less than one part in 25 of the packed bytes.
-func (e *Encoder) appendEntropy(dst []byte, c *column, packed int) ([]byte, bool) {
-	m := e.commonPlan()
-	if m.width < 2 || m.width > 56 {
-		return dst, false
+// classes are the ranges of residuals that symbols stand for: those less than base and those not less than it are
+// numbered by their distance u to it. Each power of two is cut into 2^steps classes; u below 2^steps have one each.
+// Source: the buckets of HdrHistogram by Gil Tene, and bit lengths in a Huffman code as in JPEG, ITU-T T.81, F.1.2.
+type classes struct {
+	base   int64
+	steps  int
+	signed bool // the lowest bit of a symbol is set for residuals less than base; else there are none
+}
+
+const classesSigned = 1 << 7 // of the byte with the steps
+
+// of returns the bucket of a residual and how many of the lowest bits of its distance are left.
+func (b classes) of(r int64) (symbol, rest int) {
+	d := r - b.base
+	u := uint64(d)
+	if d < 0 {
+		u = -u
 	}
-	low := max(m.width-symbolBits, 0)
-	e.symbols = slices.Grow(e.symbols[:0], len(e.best))
-	for _, v := range e.best {
-		e.symbols = append(e.symbols, byte(uint64(v-m.base)&lowBits(m.width)>>low))
+	rest = max(bits.Len64(u)-1-b.steps, 0)
+	symbol = rest<<b.steps + int(u>>rest)
+	if b.signed {
+		symbol = symbol<<1 | int(uint64(d)>>63)
+	}
+	return symbol, rest
+}
+
+// classed returns about how many bytes residuals take in these classes, and fills e.symbols. It is false if they do not fit.
+func (e *Encoder) classed(residuals []int64, b classes) (size int, ok bool) {
+	symbols, left := slices.Grow(e.symbols[:0], len(residuals))[:len(residuals)], 0
+	for i, r := range residuals {
+		symbol, rest := b.of(r)
+		if symbol > math.MaxUint8 || rest > maxRest || !b.signed && r < b.base {
+			return 0, false
+		}
+		symbols[i] = byte(symbol)
+		left += rest
+	}
+	e.symbols = symbols
+	code, distinct := codeLen(symbols)
+	return code + distinct*len(residuals)*tableBits/(8*len(e.best)) + (left+7)/8, true
+}
+
+const (
+	sampleRows = 512 // how many residuals the classes are chosen by
+	tableBits  = 6   // about what a symbol takes in the description of the tree
+)
+
+// chooseClasses returns the classes in which e.best likely takes the fewest bytes.
+func (e *Encoder) chooseClasses() (best classes) {
+	var room [sampleRows]int64
+	some := room[:min(len(e.best), sampleRows)]
+	for i := range some {
+		some[i] = e.best[i*len(e.best)/len(some)]
+	}
+	size := math.MaxInt
+	try := func(b classes) bool {
+		n, ok := e.classed(some, b)
+		if ok && n < size {
+			best, size = b, n
+			return true
+		}
+		return false
+	}
+	steps := func(n int) classes { b := best; b.steps = n; return b }
+	try(classes{base: slices.Min(e.best), steps: 2})
+	try(classes{base: e.middle(), steps: 1, signed: true})
+	switch {
+	case size == math.MaxInt:
+	case try(steps(best.steps + 1)):
+		for best.steps < maxSteps && try(steps(best.steps+1)) {
+		}
+	default:
+		try(steps(best.steps - 1))
+	}
+	return best
+}
+
+// middle returns about the median of e.best.
+func (e *Encoder) middle() int64 {
+	var some [63]int64
+	for i := range some {
+		some[i] = e.best[i*len(e.best)/len(some)]
+	}
+	slices.Sort(some[:])
+	return some[len(some)/2]
+}
+
+// appendEntropy appends the column in entropy mode, unless that saves hardly anything of size bytes.
+func (e *Encoder) appendEntropy(dst []byte, c *column, size int) ([]byte, bool) {
+	b := e.chooseClasses()
+	if least, ok := e.classed(e.best, b); !ok || least >= size-size/entropyGain {
+		return dst, false
 	}
 	if e.huff == nil {
 		e.huff = &huff0.Scratch{Reuse: huff0.ReusePolicyNone}
-	}
-	if least := codeLen(e.symbols) + packedLen(len(e.best), low); least*25 > packed*24 {
-		return dst, false
 	}
 	code := huff0.Compress1X
 	if len(e.best) >= streamRows {
@@ -46,21 +127,45 @@ func (e *Encoder) appendEntropy(dst []byte, c *column, packed int) ([]byte, bool
 	mark := len(dst)
 	dst = c.header(dst, modeEntropy, c.seq.start)
 	body := len(dst)
-	dst = append(dst, byte(m.width))
-	dst = binary.AppendVarint(dst, m.base)
+	kind := byte(b.steps)
+	if b.signed {
+		kind |= classesSigned
+	}
+	dst = append(dst, kind)
+	dst = binary.AppendVarint(dst, b.base)
 	dst = binary.AppendUvarint(dst, uint64(len(coded)))
 	dst = append(dst, coded...)
-	dst = appendPacked(dst, e.best, m.base, low)
-	dst = e.appendOutliers(dst, m)
-	if (len(dst)-body)*25 > packed*24 {
+	dst = b.appendRests(dst, e.best)
+	if len(dst)-body >= size-size/entropyGain {
 		return dst[:mark], false
 	}
 	return dst, true
 }
 
-// codeLen returns bytes that no code of single symbols stays below: their entropy, by a logarithm that is at most 0.09
-// too great. To make a code takes much longer, and most columns have none that is worth it.
-func codeLen(symbols []byte) int {
+// appendRests appends what symbols do not tell of residuals.
+func (b classes) appendRests(dst []byte, r []int64) []byte {
+	var acc uint64
+	n := 0
+	for _, v := range r {
+		_, rest := b.of(v)
+		u := magnitude(v - b.base)
+		acc |= u & (1<<rest - 1) << n
+		if n += rest; n >= 64 {
+			dst = binary.LittleEndian.AppendUint64(dst, acc)
+			n -= 64
+			acc = u & (1<<rest - 1) >> (rest - n)
+		}
+	}
+	for ; n > 0; n -= 8 {
+		dst = append(dst, byte(acc))
+		acc >>= 8
+	}
+	return dst
+}
+
+// codeLen returns bytes that no code of single symbols stays below, and how many there are: their entropy, by a logarithm
+// that is at most 0.09 too great. To make a code takes much longer, and most columns have none that is worth it.
+func codeLen(symbols []byte) (bytes, distinct int) {
 	var counts [256]int32
 	for _, s := range symbols {
 		counts[s]++
@@ -68,72 +173,64 @@ func codeLen(symbols []byte) int {
 	n := float64(len(symbols))
 	total := n * math.Log2(n)
 	for _, c := range counts {
+		if c > 0 {
+			distinct++
+		}
 		if c > 1 {
 			top := bits.Len32(uint32(c)) - 1
 			total -= float64(c) * (float64(top) + float64(c)/float64(int32(1)<<top) - 1 + 0.0861) // log2(1+x) <= x + 0.0861
 		}
 	}
-	return int(max(total, 0) / 8)
-}
-
-// commonPlan returns a base and a width that hold what the plans of all minis hold.
-func (e *Encoder) commonPlan() mini {
-	plans := e.plans[e.bestBuf][:(len(e.best)+miniRows-1)/miniRows]
-	base, top := plans[0].base, plans[0].base
-	for _, p := range plans {
-		if p.width > 56 {
-			return mini{width: 64}
-		}
-		base = min(base, p.base)
-		top = max(top, p.base+int64(lowBits(max(p.width, 1))))
-	}
-	return mini{base: base, width: bits.Len64(uint64(top) - uint64(base))}
-}
-
-// appendOutliers appends the high parts of the residuals that the width does not hold.
-func (e *Encoder) appendOutliers(dst []byte, m mini) []byte {
-	count := 0
-	for _, v := range e.best {
-		if (v-m.base)>>m.width != 0 {
-			count++
-		}
-	}
-	dst = binary.AppendUvarint(dst, uint64(count))
-	next := 0
-	for i, v := range e.best {
-		if high := (v - m.base) >> m.width; high != 0 {
-			dst = binary.AppendUvarint(dst, uint64(i-next))
-			dst = binary.AppendVarint(dst, high)
-			next = i + 1
-		}
-	}
-	return dst
+	return int(max(total, 0) / 8), distinct
 }
 
 // entropy fills d.x from the body of the mode.
 func (d *Decoder) entropy(s *sequence, r *reader) error {
-	width := int(r.byte())
-	base := r.varint()
+	kind := r.byte()
+	b := classes{steps: int(kind &^ classesSigned), signed: kind&classesSigned != 0}
+	b.base = r.varint()
 	size := r.uvarint()
-	if width < 2 || width > 56 || size > uint64(len(r.b)) {
-		return corrupt("entropy stage of %d bits in %d bytes", width, size)
+	if b.steps > maxSteps || size > uint64(len(r.b)) {
+		return corrupt("entropy stage of %d steps and %d bytes", b.steps, size)
 	}
 	if err := d.readSymbols(r.take(int(size))); err != nil {
 		return err
 	}
-	low := max(width-symbolBits, 0)
-	fields := r.take(packedLen(len(d.x), low))
-	if r.short {
-		return corrupt("entropy stage cut short")
-	}
-	unpackAll(low, fields, d.x)
-	for i, c := range d.symbols {
-		d.x[i] |= int64(c) << low
-	}
-	if err := readOutliers(d.x, width, r); err != nil {
+	if err := d.readResiduals(b, r); err != nil {
 		return err
 	}
-	s.sum(d.x, base)
+	s.sum(d.x, b.base)
+	return nil
+}
+
+// readResiduals fills d.x with the residuals of d.symbols, less the base.
+func (d *Decoder) readResiduals(b classes, r *reader) error {
+	sign := 0
+	if b.signed {
+		sign = 1
+	}
+	left, widest := 0, 0
+	for _, c := range d.symbols {
+		rest := max(int(c)>>sign>>b.steps-1, 0)
+		left += rest
+		widest = max(widest, rest)
+	}
+	in := r.take((left + 7) / 8)
+	if r.short || widest > maxRest {
+		return corrupt("entropy stage with %d bits left", left)
+	}
+	d.rests = append(append(d.rests[:0], in...), 0, 0, 0, 0, 0, 0, 0, 0) // so that eight bytes can be loaded anywhere
+	rests, at := d.rests, 0
+	x := d.x[:len(d.symbols)]
+	for i, c := range d.symbols {
+		index := int(c) >> sign
+		rest := uint(max(index>>b.steps-1, 0)) & 63
+		low := binary.LittleEndian.Uint64(rests[at>>3:]) >> (at & 7) & (1<<rest - 1)
+		at += int(rest)
+		u := int64(uint64(index-int(rest)<<b.steps)<<rest | low)
+		neg := -(int64(c) & int64(sign))
+		x[i] = (u ^ neg) - neg
+	}
 	return nil
 }
 
@@ -159,19 +256,5 @@ func (d *Decoder) readSymbols(coded []byte) error {
 		return corrupt("Huffman code of %d symbols: %d, %v", n, len(out), err)
 	}
 	d.symbols = out
-	return nil
-}
-
-func readOutliers(x []int64, width int, r *reader) error {
-	row := uint64(0)
-	for k := r.uvarint(); k > 0; k-- {
-		gap, high := r.uvarint(), r.varint()
-		if r.short || gap >= MaxRows || row+gap >= uint64(len(x)) {
-			return corrupt("outlier after row %d of %d", row, len(x))
-		}
-		row += gap
-		x[row] += high << width
-		row++
-	}
 	return nil
 }

@@ -17,7 +17,7 @@ const (
 	modeBitmap    mode = 5  // a bit a row for change, and the changes packed
 	modePacked    mode = 6  // residuals packed
 	modeUlp       mode = 7  // decimals packed, and their distance to the value in units of the last place
-	modeEntropy   mode = 8  // residuals packed but for their top bits, which are Huffman coded
+	modeEntropy   mode = 8  // how large residuals are Huffman coded, and the bits that are left packed
 	modeChain     mode = 9  // the difference to another column, as a column
 	modeSums      mode = 10 // sums of decimals: what was added, and how far beside it the values are
 )
