@@ -26,7 +26,7 @@ var (
 	ErrTooOld     = errors.New("sample older than the retention")      // nothing would keep it
 	ErrTooNew     = errors.New("sample too far in the future")         // a broken clock at the sender
 	ErrClosed     = errors.New("storage closed")                       // after Close
-	ErrNoSpace    = errors.New("storage refuses writes: disk is full") // reads go on; it recovers by itself
+	ErrNoSpace    = errors.New("storage refuses writes: disk is full or fails") // reads go on; it recovers by itself
 	ErrLimit      = errors.New("new series refused by a limit")        // those that are known go on
 )
 

@@ -403,7 +403,7 @@ func crashAt(t *testing.T, mode string, k int) {
 	verify(t, fmt.Sprintf("power cut before operation %d", k), cut, p, sent)
 }
 
-// A disk that refuses one operation, or all from one on until it has space again.
+// A disk that refuses one operation, or all from one on until it is well again: it is full, or it fails.
 func TestARefusingDiskLosesNothingAcknowledgedAndHeals(t *testing.T) {
 	for _, mode := range []string{"always", "off"} {
 		for _, length := range []int{1, 40} {
@@ -419,6 +419,10 @@ func TestARefusingDiskLosesNothingAcknowledgedAndHeals(t *testing.T) {
 func refuse(t *testing.T, mode string, k, length int) {
 	fs := vfs.NewMem()
 	mustMkdir(t, fs)
+	fault := error(syscall.ENOSPC)
+	if k%2 == 1 {
+		fault = syscall.EIO
+	}
 	n := 0
 	fs.Hook(func(op vfs.Op) error {
 		n++
@@ -426,13 +430,13 @@ func refuse(t *testing.T, mode string, k, length int) {
 			return nil
 		}
 		if op.Kind == "write" && n%2 == 0 {
-			return &vfs.TornWrite{Keep: op.Size / 2, Err: syscall.ENOSPC}
+			return &vfs.TornWrite{Keep: op.Size / 2, Err: fault}
 		}
-		return syscall.ENOSPC
+		return fault
 	})
 	db, err := testDB(t, fs, mode)
 	if err != nil {
-		if !errors.Is(err, syscall.ENOSPC) {
+		if !errors.Is(err, fault) {
 			t.Fatal(err)
 		}
 		return
