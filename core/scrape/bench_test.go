@@ -68,9 +68,10 @@ type replay struct {
 	next        int
 }
 
-func (r *replay) fetch(context.Context, *target, *scratch) ([]byte, string, error) {
+func (r *replay) fetch(_ context.Context, _ *target, a *reply) error {
 	r.next++
-	return r.pages[r.next%len(r.pages)], r.contentType, nil
+	*a = reply{body: r.pages[r.next%len(r.pages)], contentType: r.contentType}
+	return nil
 }
 
 func (r *replay) close() error { return nil }

@@ -18,9 +18,16 @@ const defaultBodyLimit = 64 << 20
 
 // source is where the targets of a job are read from: HTTP or a plugin. Safe for concurrent use.
 type source interface {
-	// fetch returns the exposition of a target and its Content-Type. The body may stand in s.body.
-	fetch(ctx context.Context, t *target, s *scratch) (body []byte, contentType string, err error)
+	// fetch asks a target. a may be a reply of before, whose memory is used again.
+	fetch(ctx context.Context, t *target, a *reply) error
 	close() error
+}
+
+// reply is the exposition of a target as it came.
+type reply struct {
+	body        []byte
+	contentType string
+	encoding    string // Content-Encoding of the body
 }
 
 // httpSource asks targets with GET.
@@ -51,10 +58,10 @@ func newHTTPSource(cfg *config.Scrape, f features, userAgent string) (*httpSourc
 }
 
 // fetch implements source.
-func (h *httpSource) fetch(ctx context.Context, t *target, s *scratch) ([]byte, string, error) {
+func (h *httpSource) fetch(ctx context.Context, t *target, a *reply) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url, http.NoBody)
 	if err != nil {
-		return nil, "", &failure{failConnect, err}
+		return &failure{failConnect, err}
 	}
 	req.Header.Set("Accept", h.accept)
 	req.Header.Set("Accept-Encoding", h.encodings)
@@ -62,32 +69,26 @@ func (h *httpSource) fetch(ctx context.Context, t *target, s *scratch) ([]byte, 
 	req.Header.Set("X-Prometheus-Scrape-Timeout-Seconds", strconv.FormatFloat(t.timeout.Seconds(), 'f', -1, 64))
 	resp, err := h.client.Do(req)
 	if err != nil {
-		return nil, "", brokenOff(ctx, failConnect, t, err)
+		return brokenOff(ctx, failConnect, t, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, "", failf(failStatus, "the target answered %s%s", resp.Status, statusHint(resp.StatusCode))
+		return failf(failStatus, "the target answered %s%s", resp.Status, statusHint(resp.StatusCode))
 	}
-	wire := &wireReader{r: resp.Body}
-	body, err := s.decode(wire, resp.Header.Get("Content-Encoding"))
-	if err != nil {
-		return nil, "", brokenOff(ctx, failEncoding, t, err)
+	if hint := resp.ContentLength; hint > int64(cap(a.body)) && h.limit.check(hint) == nil {
+		a.body = make([]byte, 0, hint+1) // one more, to meet the end without growing
 	}
-	if hint := resp.ContentLength; body == io.Reader(wire) && hint > 0 && h.limit.check(hint) == nil {
-		s.grow(int(hint) + 1) // one more, to meet the end without growing
+	a.contentType, a.encoding = resp.Header.Get("Content-Type"), resp.Header.Get("Content-Encoding")
+	most := h.limit.bytes()
+	if a.encoding != "" {
+		most += most/8 + 4096 // what cannot be compressed may get longer
 	}
-	if s.body, err = h.limit.read(body, s.body[:0]); err != nil {
-		reason := failEncoding
-		if errors.Is(err, errBodySize) {
-			reason = failBodySize
-		} else if body == io.Reader(wire) || wire.err != nil {
-			reason = failConnect
-		}
-		return nil, "", brokenOff(ctx, reason, t, err)
+	if a.body, err = h.limit.read(resp.Body, a.body[:0], most); errors.Is(err, errBodySize) {
+		return &failure{failBodySize, err}
+	} else if err != nil {
+		return brokenOff(ctx, failConnect, t, err)
 	}
-	// A connection can be used again if its answer was read to the very end; a compressed one may have some left.
-	_, _ = io.CopyN(io.Discard, resp.Body, 4096)
-	return s.body, resp.Header.Get("Content-Type"), nil
+	return nil
 }
 
 // close implements source.
@@ -108,40 +109,19 @@ func statusHint(code int) string {
 	return ""
 }
 
-// wireReader remembers how the connection failed, to tell that from damage inside a compressed body.
-type wireReader struct {
-	r   io.Reader
-	err error
-}
-
-// Read implements io.Reader.
-func (w *wireReader) Read(b []byte) (int, error) {
-	n, err := w.r.Read(b)
-	if err != nil && err != io.EOF {
-		w.err = err
-	}
-	return n, err
-}
-
 // pluginSource calls an exporter plugin.
-type pluginSource struct {
-	collector Collector
-	limit     bodyLimit
-}
+type pluginSource struct{ collector Collector }
 
 // fetch implements source.
-func (p *pluginSource) fetch(ctx context.Context, t *target, _ *scratch) ([]byte, string, error) {
-	body, contentType, err := p.collector.Collect(ctx, t.address)
-	if err != nil {
-		return nil, "", brokenOff(ctx, failPlugin, t, err)
+func (p *pluginSource) fetch(ctx context.Context, t *target, a *reply) (err error) {
+	a.encoding = ""
+	if a.body, a.contentType, err = p.collector.Collect(ctx, t.address); err != nil {
+		return brokenOff(ctx, failPlugin, t, err)
 	}
-	if err := p.limit.check(int64(len(body))); err != nil {
-		return nil, "", &failure{failBodySize, err}
+	if a.contentType == "" {
+		a.contentType = "text/plain"
 	}
-	if contentType == "" {
-		contentType = "text/plain"
-	}
-	return body, contentType, nil
+	return nil
 }
 
 // close implements source.
@@ -160,27 +140,32 @@ func (l bodyLimit) bytes() int64 {
 }
 
 func (l bodyLimit) check(n int64) error {
-	switch {
-	case n <= l.bytes():
+	if n <= l.bytes() {
 		return nil
-	case l == 0:
+	}
+	return l.exceeded()
+}
+
+// exceeded returns the error that a body is too large.
+func (l bodyLimit) exceeded() error {
+	if l == 0 {
 		return fmt.Errorf("%w: it exceeds %s, the limit where body_size_limit is not set", errBodySize, config.Size(defaultBodyLimit))
 	}
 	return fmt.Errorf("%w: it exceeds body_size_limit, which is %s", errBodySize, config.Size(l))
 }
 
-// read appends what r has to buf, which is empty, and returns it. buf grows to twice the body, but not much beyond the
-// limit.
-func (l bodyLimit) read(r io.Reader, buf []byte) ([]byte, error) {
+// read appends what r has to buf, which is empty, and returns it. buf grows to twice the body, but not beyond most bytes
+// and one more; if there are that many, the limit is exceeded.
+func (l bodyLimit) read(r io.Reader, buf []byte, most int64) ([]byte, error) {
 	for {
 		if len(buf) == cap(buf) {
-			size := min(max(4096, 2*cap(buf)), int(l.bytes())+1)
+			size := min(max(4096, 2*cap(buf)), int(most)+1)
 			buf = append(make([]byte, 0, size), buf...)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if tooLarge := l.check(int64(len(buf))); tooLarge != nil {
-			return buf, tooLarge
+		if int64(len(buf)) > most {
+			return buf, l.exceeded()
 		}
 		if err == io.EOF {
 			return buf, nil

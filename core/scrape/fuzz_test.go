@@ -91,8 +91,9 @@ type bodiesOf struct {
 	contentType string
 }
 
-func (b *bodiesOf) fetch(context.Context, *target, *scratch) ([]byte, string, error) {
-	return b.body, b.contentType, nil
+func (b *bodiesOf) fetch(_ context.Context, _ *target, a *reply) error {
+	*a = reply{body: b.body, contentType: b.contentType}
+	return nil
 }
 
 func (b *bodiesOf) close() error { return nil }

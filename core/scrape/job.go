@@ -61,7 +61,7 @@ func (m *Manager) newSource(ctx context.Context, cfg *config.Scrape) (source, er
 	if err != nil {
 		return nil, err // names the plugin
 	}
-	return &pluginSource{collector: c, limit: bodyLimit(cfg.BodySizeLimit)}, nil
+	return &pluginSource{c}, nil
 }
 
 // sameMethod tells whether two configurations differ in nothing but what makes the list of targets.

@@ -149,14 +149,17 @@ func (l *loop) retire(ctx context.Context) {
 // scrape scrapes once; its samples have the time at.
 func (l *loop) scrape(ctx context.Context, at time.Time) {
 	start := time.Now()
-	s := l.manager.scratch.Get().(*scratch)
+	a := l.manager.replies.Get().(*reply)
+	defer l.manager.replies.Put(a)
+	err := l.fetch(ctx, a)
+	s := l.manager.scratch.Get().(*scratch) // now that it can go on without waiting for the target
 	defer func() {
 		s.release()
 		l.manager.scratch.Put(s)
 	}()
 	var r report
 	t := at.UnixMilli()
-	err := l.read(ctx, s, t, &r)
+	err = l.read(s, a, err, t, &r)
 	if ctx.Err() != nil {
 		return // cut off by the end of the server: nothing is known of the target
 	}
@@ -182,9 +185,9 @@ func (l *loop) scrape(ctx context.Context, at time.Time) {
 	l.finish(start, err)
 }
 
-// read fetches the exposition, walks over it and finds slots for its series: what may fail a scrape. The scrape is at
-// now, Unix milliseconds.
-func (l *loop) read(ctx context.Context, s *scratch, now int64, r *report) error {
+// read walks over the reply of the target, unless there is none because of err, and finds slots for its series: what may
+// fail a scrape. The scrape is at now, Unix milliseconds.
+func (l *loop) read(s *scratch, a *reply, err error, now int64, r *report) error {
 	if l.page == nil {
 		page, err := newPage(&l.manager.env, l.rules, s.builder, l.inherited)
 		if err != nil {
@@ -192,10 +195,10 @@ func (l *loop) read(ctx context.Context, s *scratch, now int64, r *report) error
 		}
 		l.page, l.inherited = page, nil
 	}
-	if tooMany := l.tooMany.Load(); tooMany != nil {
-		return tooMany
+	var body []byte
+	if err == nil {
+		body, err = s.decode(a, bodyLimit(l.job.cfg.BodySizeLimit))
 	}
-	body, contentType, err := l.fetch(ctx, s)
 	if err != nil {
 		if reasonOf(err) == failBodySize {
 			r.bytes = -1
@@ -208,7 +211,7 @@ func (l *loop) read(ctx context.Context, s *scratch, now int64, r *report) error
 	w.begin(l.page, l.meta, s, now, time.Now().Add(maxAhead).UnixMilli())
 	if len(body) > 0 { // a target may have nothing to say, in any format
 		var f exposition.Format
-		if f, err = exposition.FormatOf(contentType, l.job.cfg.FallbackScrapeProtocol, l.job.features.openMetrics2); err != nil {
+		if f, err = exposition.FormatOf(a.contentType, l.job.cfg.FallbackScrapeProtocol, l.job.features.openMetrics2); err != nil {
 			return &failure{failContentType, err}
 		}
 		err = w.read(body, f)
@@ -228,10 +231,14 @@ func (l *loop) read(ctx context.Context, s *scratch, now int64, r *report) error
 	return nil
 }
 
-func (l *loop) fetch(ctx context.Context, s *scratch) ([]byte, string, error) {
+// fetch asks the target.
+func (l *loop) fetch(ctx context.Context, a *reply) error {
+	if tooMany := l.tooMany.Load(); tooMany != nil {
+		return tooMany
+	}
 	ctx, cancel := context.WithTimeout(ctx, l.target.timeout)
 	defer cancel()
-	return l.job.source.fetch(ctx, l.target, s)
+	return l.job.source.fetch(ctx, l.target, a)
 }
 
 // finish notes how a scrape went.

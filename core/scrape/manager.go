@@ -25,7 +25,8 @@ type Manager struct {
 	log     *slog.Logger
 	metrics *metrics
 	env     env
-	scratch sync.Pool
+	scratch sync.Pool // of *scratch
+	replies sync.Pool // of *reply
 	pace    pace
 
 	// What changes pools holds change from beginning to end, and mu as well while it writes: so it may read under
@@ -50,6 +51,7 @@ func NewManager(opts Options) *Manager {
 	}
 	m.env = env{storage: opts.Storage, exemplars: opts.Exemplars, metrics: m.metrics, seed: maphash.MakeSeed()}
 	m.scratch.New = func() any { return newScratch() }
+	m.replies.New = func() any { return new(reply) }
 	m.mu.pools = map[string]*pool{}
 	m.mu.retiring = map[uint64]*loop{}
 	return m

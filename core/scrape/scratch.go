@@ -1,25 +1,26 @@
 package scrape
 
 import (
-	"fmt"
-	"io"
+	"bytes"
+	"errors"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/exposition"
+	"github.com/hearth-project/hearth/core/scrape/inflate"
 )
 
 // zstdWindow is the largest window of a zstd frame that is read, in bytes; RFC 8878 recommends that much.
 const zstdWindow = 8 << 20
 
-// scratch is the memory that one scrape needs while it runs, kept from scrape to scrape by a pool: its body, decoders,
-// the parser, and the walk over the body. What a target keeps between its scrapes is its page.
+// scratch is the memory that one scrape needs once its target has answered, kept from scrape to scrape by a pool: the body
+// without compression, decoders, the parser, and the walk over the body. As nothing waits meanwhile, there are no more
+// than a few at a time. What a target keeps between its scrapes is its page.
 type scratch struct {
 	body    []byte
-	gzip    *gzip.Reader
+	gzip    inflate.Decoder
 	zstd    *zstd.Decoder
 	parser  exposition.Parser
 	builder *labels.Builder
@@ -30,40 +31,45 @@ func newScratch() *scratch {
 	return &scratch{builder: labels.NewBuilder(labels.EmptyLabels())}
 }
 
-// grow makes room for a body of n bytes.
-func (s *scratch) grow(n int) {
-	if cap(s.body) < n {
-		s.body = make([]byte, 0, n)
+// decode returns the body of a reply without its Content-Encoding. It stands in a or s.
+func (s *scratch) decode(a *reply, limit bodyLimit) ([]byte, error) {
+	body := a.body
+	var err error
+	switch strings.ToLower(a.encoding) {
+	case "", "identity":
+		err = limit.check(int64(len(body)))
+	case "gzip":
+		if s.body, err = s.gzip.Gzip(s.body[:0], a.body, int(limit.bytes())); errors.Is(err, inflate.ErrTooLarge) {
+			err = limit.exceeded()
+		}
+		body = s.body
+	case "zstd":
+		s.body, err = s.unzstd(a.body, limit)
+		body = s.body
+	default:
+		err = errors.New("that was not asked for")
 	}
+	switch {
+	case errors.Is(err, errBodySize):
+		return nil, &failure{failBodySize, err}
+	case err != nil:
+		return nil, failf(failEncoding, "the body cannot be read as its Content-Encoding %.50q: %w", a.encoding, err)
+	}
+	return body, nil
 }
 
-// decode returns the reader of a body that came with a Content-Encoding.
-func (s *scratch) decode(r io.Reader, encoding string) (io.Reader, error) {
-	switch strings.ToLower(encoding) {
-	case "", "identity":
-		return r, nil
-	case "gzip":
-		if s.gzip == nil {
-			s.gzip = new(gzip.Reader)
+func (s *scratch) unzstd(body []byte, limit bodyLimit) ([]byte, error) {
+	if s.zstd == nil {
+		d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
+		if err != nil {
+			return s.body, err
 		}
-		if err := s.gzip.Reset(r); err != nil {
-			return nil, fmt.Errorf("the body is not gzip, though its Content-Encoding says so: %w", err)
-		}
-		return s.gzip, nil
-	case "zstd":
-		if s.zstd == nil {
-			d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(zstdWindow))
-			if err != nil {
-				return nil, fmt.Errorf("zstd: %w", err)
-			}
-			s.zstd = d
-		}
-		if err := s.zstd.Reset(r); err != nil {
-			return nil, fmt.Errorf("the body is not zstd, though its Content-Encoding says so: %w", err)
-		}
-		return s.zstd, nil
+		s.zstd = d
 	}
-	return nil, fmt.Errorf("the body has the Content-Encoding %.50q, which was not asked for", encoding)
+	if err := s.zstd.Reset(bytes.NewReader(body)); err != nil {
+		return s.body, err
+	}
+	return limit.read(s.zstd, s.body[:0], limit.bytes())
 }
 
 // release lets go of what belongs to the scrape that is over.
