@@ -237,15 +237,22 @@ func (c *columns) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 			t := &c.tiles[k]
 			a, b := max(lo, t.at), min(hi, t.at+t.hi-t.lo)
 			part := dst[a-lo : b-lo]
-			if len(t.column(c.slots[i])) == 0 {
+			col := t.column(c.slots[i])
+			if len(col) == 0 {
 				fillAbsent(part)
 				continue
 			}
-			vals, err := d.values(&t.tile, c.slots[i])
-			if err != nil {
+			vals := part
+			if len(part) < t.rows {
+				d.vals = slices.Grow(d.vals[:0], t.rows)[:t.rows]
+				vals = d.vals
+			}
+			if err := d.dec.Decode(vals, col); err != nil {
 				return nil, c.damaged(t, err)
 			}
-			copy(part, vals[t.lo+a-t.at:])
+			if len(part) < t.rows {
+				copy(part, vals[t.lo+a-t.at:])
+			}
 		}
 	}
 	if hi > base {
