@@ -7,6 +7,7 @@
 package inflate
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -115,6 +116,7 @@ func (d *Decoder) header() error {
 		hasExtra    = 1 << 2
 		hasName     = 1 << 3
 		hasComment  = 1 << 4
+		mostText    = 512 // bytes of a name or comment; upstream's limit
 	)
 	h := d.in[d.pos:]
 	if len(h) < 10 {
@@ -132,10 +134,14 @@ func (d *Decoder) header() error {
 	}
 	for _, has := range []byte{hasName, hasComment} {
 		if flags&has != 0 {
-			for n < len(h) && h[n] != 0 {
-				n++
+			end := bytes.IndexByte(h[min(n, len(h)):min(n+mostText, len(h))], 0)
+			switch {
+			case end < 0 && len(h) >= n+mostText:
+				return fmt.Errorf("%w: the name or the comment in its header is too long", ErrCorrupt)
+			case end < 0:
+				return io.ErrUnexpectedEOF
 			}
-			n++
+			n += end + 1
 		}
 	}
 	if flags&hasChecksum != 0 {

@@ -119,6 +119,9 @@ func TestMembers(t *testing.T) {
 		{"nothing", "", "", "unexpected EOF"},
 		{"text", "hello hello hello", "", "no gzip header"},
 		{"a member and text", hello + "hello hello", "hello", "no gzip header"},
+		{"a long name", hello[:3] + "\x08" + hello[4:10] + strings.Repeat("n", 511) + "\x00" + hello[10:], "hello", ""},
+		{"a name that is too long", hello[:3] + "\x08" + hello[4:10] + strings.Repeat("n", 512) + "\x00" + hello[10:], "", "too long"},
+		{"a name without end", hello[:3] + "\x08" + hello[4:10] + "name", "", "unexpected EOF"},
 		{"a wrong checksum", strings.Replace(hello, "hello", "hallo", 1), "hallo", "checksum is wrong"},
 		{"a wrong size", hello[:len(hello)-1] + "\x01", "hello", "checksum is wrong"},
 		{"a stored block whose length is damaged", member("\x01\x05\x00\xfb\xffhello", "hello"), "", "wrong length"},
@@ -167,7 +170,7 @@ func agree(t *testing.T, src []byte) {
 	var d Decoder
 	got, err := d.Gzip(nil, src, most)
 	if (err == nil) != (wantErr == nil) {
-		t.Fatalf("error %v, upstream has %v", err, wantErr)
+		t.Fatalf("%x: error %v, upstream has %v", src, err, wantErr)
 	}
 	if err == nil && !bytes.Equal(got, want) {
 		t.Fatalf("%d bytes differ from upstream's %d", len(got), len(want))
