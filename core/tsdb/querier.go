@@ -2,6 +2,7 @@ package tsdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/storage"
 	"github.com/hearth-project/hearth/core/storage/facet"
+	"github.com/hearth-project/hearth/core/tsdb/block"
 	"github.com/hearth-project/hearth/core/tsdb/compact"
 	"github.com/hearth-project/hearth/core/tsdb/head"
 )
@@ -20,6 +22,7 @@ type querier struct {
 	db         *DB
 	mint, maxt int64
 	lease      *head.Lease
+	skipped    func(error) // hears why a part is left out; nil: the selection fails
 
 	mu     sync.Mutex
 	parts  map[*part]struct{}
@@ -35,6 +38,10 @@ func (db *DB) Querier(mint, maxt int64) (storage.Querier, error) {
 	}
 	return &querier{db: db, mint: mint, maxt: maxt, lease: head.NewLease(), parts: map[*part]struct{}{}}, nil
 }
+
+// SkipDamaged has selections from now on leave out parts that cannot be selected from because they are damaged. Each
+// time f hears which and why. Without it such a selection fails.
+func (q *querier) SkipDamaged(f func(err error)) { q.skipped = f }
 
 // overlapping returns the parts with samples in mint..maxt, kept until the querier is closed. Whoever reads
 // the head as well must do that before: a cut puts samples into a part first and takes them from the head then.
@@ -86,7 +93,12 @@ func (q *querier) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Ma
 			cs, err = p.mask().Apply(cs)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("select from part %s: %w", p.dir, err)
+			err = fmt.Errorf("select from part %s: %w", p.dir, err)
+			if q.skipped == nil || !errors.Is(err, block.ErrCorrupt) {
+				return nil, err
+			}
+			q.skipped(err)
+			continue
 		}
 		if len(cs) > 0 {
 			lists = append(lists, cs)

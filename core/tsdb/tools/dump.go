@@ -34,7 +34,8 @@ var escaped = strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`)
 var ErrIncomplete = errors.New("samples are missing from the dump")
 
 // Dump writes the samples in mint..maxt of the series that one of the selectors names to w, in order of metric
-// names, then labels; no selector means all. Damage in one series does not keep it from writing the others; it is told in the error.
+// names, then labels; no selector means all. Damage in one series does not keep it from writing the others, nor does a part
+// that cannot be read keep it from writing what others have; it is told in the error.
 func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string, mint, maxt int64, selectors ...[]*labels.Matcher) error {
 	var d dumper
 	switch format {
@@ -52,6 +53,15 @@ func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string,
 		return err
 	}
 	defer q.Close()
+	var damage []error
+	if s, ok := q.(interface{ SkipDamaged(func(error)) }); ok {
+		s.SkipDamaged(func(err error) {
+			err = fmt.Errorf("%w: %w", ErrIncomplete, err)
+			if !slices.ContainsFunc(damage, func(d error) bool { return d.Error() == err.Error() }) { // for each selector
+				damage = append(damage, err)
+			}
+		})
+	}
 	if len(selectors) == 0 {
 		selectors = [][]*labels.Matcher{nil}
 	}
@@ -80,7 +90,6 @@ func Dump(ctx context.Context, db storage.Queryable, w io.Writer, format string,
 	})
 	all = slices.CompactFunc(all, func(a, b series) bool { return labels.Equal(a.labels, b.labels) }) // of two selectors
 	d.w = bufio.NewWriterSize(w, 1<<16)
-	var damage []error
 	for _, s := range all {
 		if err := ctx.Err(); err != nil {
 			return err

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"math"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,5 +66,49 @@ func TestOpenMetricsReadsBack(t *testing.T) {
 	}
 	if len(want) > 0 {
 		t.Errorf("not there: %v", want)
+	}
+}
+
+// A part whose first page is damaged cannot be selected from: what the others have is dumped all the same.
+func TestADumpHasWhatIsBesideADamagedPart(t *testing.T) {
+	disk := build(t)
+	whole := samples(t, disk)
+	parts := 0
+	for name, data := range files(t, disk) {
+		if filepath.Base(name) != "data" {
+			continue
+		}
+		parts++
+		bad := disk.Kill()
+		flip(t, bad, name, len(data)/4, 1)
+		db, _, err := Open(bad, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b bytes.Buffer
+		all := []*labels.Matcher{labels.MustNewMatcher(labels.MatchRegexp, "__name__", ".+")}
+		err = Dump(t.Context(), db, &b, Text, math.MinInt64, math.MaxInt64, all, all)
+		if !errors.Is(err, ErrIncomplete) || strings.Count(err.Error(), filepath.Dir(name)+":") != 1 {
+			t.Errorf("%s is damaged: %v", name, err)
+		}
+		have := map[string]bool{}
+		for l := range strings.Lines(whole) {
+			have[l] = true
+		}
+		n := 0
+		for l := range strings.Lines(b.String()) {
+			if n++; !have[l] {
+				t.Errorf("%s is damaged, and there is %s", name, l)
+			}
+		}
+		if n < len(have)/3 || n >= len(have) {
+			t.Errorf("%s is damaged: %d of %d samples", name, n, len(have))
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if parts < 3 {
+		t.Errorf("only %d parts", parts)
 	}
 }
