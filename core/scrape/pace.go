@@ -14,8 +14,8 @@ var steps = [...]time.Duration{
 // How many scrapes begin at a step, on average. A step with more is made shorter; a longer one is taken if it has no more
 // than the other number, which is less to keep the pace from changing back and forth.
 const (
-	mostAtOnce   = 16
-	longerIfMost = 10
+	mostAtOnce   = 32
+	longerIfMost = 20
 )
 
 // pace makes scrapes begin together that would begin shortly after each other. To wake up for a scrape, with cold caches

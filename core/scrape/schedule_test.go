@@ -119,10 +119,10 @@ func TestPace(t *testing.T) {
 		want time.Duration
 	}{
 		{"nothing to do", 0, 250 * time.Millisecond},
-		{"a few targets keep the longest step", 60, 250 * time.Millisecond},
-		{"more take a shorter one", 100, 125 * time.Millisecond},
-		{"a step is kept while the longer one would hold too many", 50, 125 * time.Millisecond},
-		{"and is longer again when it would not", 40, 250 * time.Millisecond},
+		{"a few targets keep the longest step", 128, 250 * time.Millisecond},
+		{"more take a shorter one", 200, 125 * time.Millisecond},
+		{"a step is kept while the longer one would hold too many", 100, 125 * time.Millisecond},
+		{"and is longer again when it would not", 80, 250 * time.Millisecond},
 		{"many targets scrape each millisecond", 100_000, time.Millisecond},
 		{"all targets are gone", 0, 250 * time.Millisecond},
 	} {
@@ -170,8 +170,8 @@ func TestScrapesBeginTogether(t *testing.T) {
 		if times := beginOf(600); times < 50 || times > 60 {
 			t.Errorf("600 targets are scraped at %d times of an interval, want nearly all of the 60", times)
 		}
-		if times := beginOf(1500); times < 110 || times > 120 {
-			t.Errorf("1500 targets are scraped at %d times of an interval, want nearly all of the 120", times)
+		if times := beginOf(2500); times < 110 || times > 120 {
+			t.Errorf("2500 targets are scraped at %d times of an interval, want nearly all of the 120", times)
 		}
 	})
 }
