@@ -5,6 +5,8 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // series serves GET and POST /api/v1/series: the label sets of all series that a selector finds.
@@ -31,17 +33,19 @@ func (h *handler) series(c echo.Context) error {
 	defer q.Close()
 	all := []labels.Labels{}
 	for _, ms := range sets {
-		groups, err := q.Select(c.Request().Context(), start.UnixMilli(), end.UnixMilli(), ms...)
+		some, err := storage.Series(c.Request().Context(), q, start.UnixMilli(), end.UnixMilli(), ms...)
 		if err != nil {
 			return readError(err)
 		}
-		for _, g := range groups {
-			for i := range g.Len() {
-				all = append(all, g.Labels(i))
-			}
+		if len(sets) == 1 {
+			all = some
+			break
 		}
+		all = append(all, some...)
 	}
-	slices.SortFunc(all, labels.Compare)
-	all = slices.CompactFunc(all, labels.Equal)
+	if len(sets) > 1 { // one is in order by itself
+		slices.SortFunc(all, labels.Compare)
+		all = slices.CompactFunc(all, labels.Equal)
+	}
 	return writeList(c.Request().Context(), c.Response(), all, limit, appendLabels)
 }

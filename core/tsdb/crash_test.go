@@ -37,10 +37,28 @@ func testDBIn(t testing.TB, fs vfs.FS, dir, sync string) (*DB, error) {
 	})
 }
 
-// all reads everything a database holds, and checks that a selection has each label set once.
+// all reads everything a database holds, and checks that a selection has each label set once, and the list of series the
+// same ones in order.
 func all(t testing.TB, db *DB) map[sampleID]float64 {
 	t.Helper()
 	return within(t, db, math.MinInt64, math.MaxInt64)
+}
+
+// listed returns the list of series, and checks its order.
+func listed(t testing.TB, q storage.Querier, mint, maxt int64, ms []*labels.Matcher) map[string]bool {
+	t.Helper()
+	list, err := q.(storage.SeriesQuerier).Series(context.Background(), mint, maxt, ms...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for i, ls := range list {
+		if i > 0 && labels.Compare(list[i-1], ls) >= 0 {
+			t.Fatalf("%s is listed after %s", ls, list[i-1])
+		}
+		out[ls.String()] = true
+	}
+	return out
 }
 
 func within(t testing.TB, db *DB, mint, maxt int64, ms ...*labels.Matcher) map[sampleID]float64 {
@@ -50,6 +68,7 @@ func within(t testing.TB, db *DB, mint, maxt int64, ms ...*labels.Matcher) map[s
 		t.Fatal(err)
 	}
 	defer q.Close()
+	before := listed(t, q, mint, maxt, ms) // some tests write meanwhile
 	cs, err := q.Select(context.Background(), mint, maxt, ms...)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +107,17 @@ func within(t testing.TB, db *DB, mint, maxt int64, ms ...*labels.Matcher) map[s
 					out[sampleID{k, at}] = fingerprint(h)
 				}
 			}
+		}
+	}
+	after := listed(t, q, mint, maxt, ms)
+	for k := range before {
+		if !seen[k] {
+			t.Fatalf("%s is listed and not selected", k)
+		}
+	}
+	for k := range seen {
+		if !after[k] {
+			t.Fatalf("%s is selected and not listed", k)
 		}
 	}
 	return out
