@@ -51,15 +51,22 @@ func (h *Head) facet(own uint32) bool { return h.sets.get(own).Has(facet.Name) }
 
 // keep returns the number of ls and counts one use of it.
 func (s *labelSets) keep(ls labels.Labels) uint32 {
+	n, fresh := s.number(ls)
+	if !fresh {
+		s.use(n)
+	}
+	return n
+}
+
+// number returns the number of ls. A fresh one has one use.
+func (s *labelSets) number(ls labels.Labels) (n uint32, fresh bool) {
 	if ls.IsEmpty() {
-		return 0
+		return 0, false
 	}
 	t := s.hash.traits(ls)
 	if n, ok := s.table.get(t.sum, func(n uint32) bool { return labels.Equal(s.at(n).ls, ls) }); ok {
-		s.at(n).uses++
-		return n
+		return n, false
 	}
-	var n uint32
 	if k := len(s.free); k > 0 {
 		n, s.free = s.free[k-1], s.free[:k-1]
 	} else {
@@ -72,7 +79,7 @@ func (s *labelSets) keep(ls labels.Labels) uint32 {
 	}
 	*s.at(n) = labelSet{ls: detached(ls), traits: t, uses: 1}
 	s.table.put(t.sum, n)
-	return n
+	return n, true
 }
 
 // use counts one more use of a set that is used.

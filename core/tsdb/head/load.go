@@ -68,7 +68,6 @@ func Open(o Options) (*Head, error) {
 // loader is what Open needs while it reads.
 type loader struct {
 	h       *Head
-	tiles   map[uint32][]tile
 	entry   entry
 	lost    int        // samples whose predecessors are lost
 	created int        // series
@@ -79,11 +78,17 @@ type loader struct {
 	sums    []uint32 // by slot of the group being read
 	pairs   labels.ScratchBuilder
 	own     labels.Labels // made of pairs
-	damage  []error
+	fresh   []uint32      // sets of the snapshot that have a use too many
+	mu      struct {
+		sync.Mutex
+		damage []error
+	}
 }
 
 func (l *loader) damaged(err error) {
-	l.damage = append(l.damage, err)
+	l.mu.Lock()
+	l.mu.damage = append(l.mu.damage, err)
+	l.mu.Unlock()
 	l.h.m.damage.Inc()
 	l.h.opts.Logger.Error("Damage in the head's files: what it covers is lost, the rest is served", "err", err)
 }
@@ -116,7 +121,7 @@ func (l *loader) start() error {
 	h.check.mark.Store(-rep.Bytes)
 	h.opts.Logger.Info("Head loaded", "series", h.series.Load(), "records", rep.Records, "torn_bytes", rep.Torn,
 		"lost_samples", l.lost, "duration", time.Since(l.began))
-	if len(l.damage) == 0 {
+	if len(l.mu.damage) == 0 {
 		return nil
 	}
 	// The damaged files stay for whoever wants to look at them.

@@ -1,18 +1,19 @@
 package head
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
-// snapshot reads the newest snapshot that is whole enough to be used and returns its number.
+// snapshot reads the newest snapshot that is whole enough to be used and returns its number. Its sets, its groups and the
+// tiles are read by one goroutine each.
 func (l *loader) snapshot() (uint64, error) {
 	h, o := l.h, &l.h.opts
 	ns, err := o.numbered(".snap")
@@ -27,8 +28,51 @@ func (l *loader) snapshot() (uint64, error) {
 	}
 	h.sleepers.file = &tileFile{number: number, name: name, mapping: m}
 	h.sleepers.file.refs.Store(1)
-	r := wal.NewReader(bytes.NewReader(m.Data()), name, number, 0)
-	var sets []uint32 // numbers of h.sets
+	var loading sync.WaitGroup
+	groups := make(chan groupRecord, 64)
+	loading.Go(func() {
+		for r := range groups {
+			if err := l.group(newReader(r.data), r.sets); err != nil {
+				l.damaged(fmt.Errorf("%s: %w", name, err))
+			}
+		}
+	})
+	tiles := map[uint32][]tile{}
+	var tilesErr error
+	err = l.snapRecords(wal.NewMappedReader(m.Data(), name, number), name, groups, func(files []uint64) {
+		loading.Go(func() { tilesErr = l.tileFiles(files, tiles) })
+	})
+	close(groups)
+	loading.Wait()
+	if err = errors.Join(err, tilesErr); err != nil {
+		return 0, err
+	}
+	for _, n := range l.fresh { // the groups have their uses now
+		h.sets.drop(n)
+	}
+	for id, ts := range tiles {
+		if g := h.dir.groups.get(id); g != nil {
+			g.setTiles(ts)
+		}
+	}
+	if len(l.mu.damage) > 0 {
+		if err := copyAside(l, name); err != nil {
+			return 0, err
+		}
+	}
+	return number, nil
+}
+
+// groupRecord is the record of a group, and the numbers of the sets that came before it.
+type groupRecord struct {
+	data []byte
+	sets []uint32
+}
+
+// snapRecords reads the records of a snapshot: it calls tiles with the numbers of the tile files, and sends the groups.
+func (l *loader) snapRecords(r *wal.Reader, name string, groups chan<- groupRecord, tiles func(files []uint64)) error {
+	h := l.h
+	var sets, fresh []uint32 // numbers of h.sets
 	ended := false
 	bad := false
 	for {
@@ -43,39 +87,40 @@ func (l *loader) snapshot() (uint64, error) {
 			continue
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
-		rd := newReader(m.Data()[r.Offset()-int64(len(data)) : r.Offset()])
+		rd := newReader(data)
 		switch typ {
 		case snapHeader:
 			if v := rd.Uint(); v != snapVersion {
-				return 0, fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, v, snapVersion)
+				return fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, v, snapVersion)
 			}
-			l.h.check.segment.Store(rd.Uint())
-			l.h.w.nextGrp = rd.id()
+			h.check.segment.Store(rd.Uint())
+			h.w.nextGrp = rd.id()
 			files := make([]uint64, min(rd.Uint(), 1<<20))
 			for i := range files {
 				files[i] = rd.Uint()
 			}
 			if rd.Bad {
-				return 0, fmt.Errorf("%s: malformed header", name)
+				return fmt.Errorf("%s: malformed header", name)
 			}
 			if n := rd.Uint(); n < 1<<28 { // those who wrote none meant none
 				h.w.table.rehash(int(n))
 			}
-			if err := l.tileFiles(files); err != nil {
-				return 0, err
-			}
+			tiles(files)
 		case snapSet:
 			if bad { // numbers of sets are counted: after a gap they would be wrong
 				continue
 			}
 			rd.pairs(&l.pairs)
-			sets = append(sets, l.keep())
-		case snapGroup:
-			if err := l.group(&rd, sets); err != nil {
-				l.damaged(fmt.Errorf("%s: %w", name, err))
+			l.pairs.Overwrite(&l.own)
+			n, isNew := h.sets.number(l.own)
+			if isNew {
+				fresh = append(fresh, n)
 			}
+			sets = append(sets, n)
+		case snapGroup:
+			groups <- groupRecord{data, sets}
 		case snapEnd:
 			ended = true
 		}
@@ -83,16 +128,8 @@ func (l *loader) snapshot() (uint64, error) {
 	if !ended {
 		l.damaged(fmt.Errorf("%s: it has no end", name))
 	}
-	if len(l.damage) > 0 {
-		if err := copyAside(l, name); err != nil {
-			return 0, err
-		}
-	}
-	for _, n := range sets { // the groups have their uses now
-		h.sets.drop(n)
-	}
-	l.tiles = nil
-	return number, nil
+	l.fresh = fresh
+	return nil
 }
 
 // copyAside keeps a damaged snapshot under another name: the checkpoint that follows deletes the original.
@@ -105,7 +142,7 @@ func copyAside(l *loader, name string) error {
 }
 
 // group makes one group of the snapshot.
-func (l *loader) group(rd *reader, sets []uint32) error {
+func (l *loader) group(rd reader, sets []uint32) error {
 	h := l.h
 	id, flags, pos, low, floor := rd.id(), rd.Uint(), wal.Pos(rd.Uint()), rd.Int(), rd.Int()
 	common := rd.labels()
@@ -140,8 +177,13 @@ func (l *loader) group(rd *reader, sets []uint32) error {
 		h.noteTime(max(open.mint, floor))
 		h.noteTime(max(open.maxt, floor))
 	}
-	for _, t := range l.tiles[id] {
-		if t.maxt < floor {
+	return nil
+}
+
+// setTiles gives the group, which is not in use yet, tiles in the order in which they were written.
+func (g *group) setTiles(ts []tile) {
+	for _, t := range ts {
+		if t.maxt < g.floor {
 			continue
 		}
 		// A later tile stands for all earlier ones that it overlaps.
@@ -154,7 +196,6 @@ func (l *loader) group(rd *reader, sets []uint32) error {
 		}
 		return 1
 	})
-	return nil
 }
 
 // slots gives a group its slots: refs says which of the sets each has, counted from 1.

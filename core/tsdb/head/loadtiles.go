@@ -1,7 +1,6 @@
 package head
 
 import (
-	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -12,9 +11,8 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
-// tileFiles maps the tile files and sorts what they hold by group.
-func (l *loader) tileFiles(numbers []uint64) error {
-	l.tiles = map[uint32][]tile{}
+// tileFiles maps the tile files and sorts what they hold by group into tiles.
+func (l *loader) tileFiles(numbers []uint64, tiles map[uint32][]tile) error {
 	for _, n := range numbers {
 		name := l.h.opts.tilesName(n)
 		m, err := l.h.opts.FS.Map(name)
@@ -29,7 +27,7 @@ func (l *loader) tileFiles(numbers []uint64) error {
 		f := &tileFile{number: n, name: name, mapping: m, mint: math.MaxInt64, maxt: math.MinInt64}
 		f.refs.Store(1)
 		l.h.check.files = append(l.h.check.files, f)
-		r := wal.NewReader(bytes.NewReader(data), name, n, 0)
+		r := wal.NewMappedReader(data, name, n)
 		for {
 			typ, rec, err := r.Next()
 			if err == io.EOF {
@@ -42,7 +40,7 @@ func (l *loader) tileFiles(numbers []uint64) error {
 			if typ != tileRecord || len(rec) < 4 {
 				continue
 			}
-			t, err := parseTile(data[r.Offset()-int64(len(rec))+4 : r.Offset()])
+			t, err := parseTile(rec[4:])
 			if err != nil {
 				l.damaged(fmt.Errorf("%s at %d: %w", name, r.Offset(), err))
 				continue
@@ -50,7 +48,7 @@ func (l *loader) tileFiles(numbers []uint64) error {
 			t.file = f
 			f.mint, f.maxt = min(f.mint, t.mint), max(f.maxt, t.maxt)
 			id := binary.LittleEndian.Uint32(rec)
-			l.tiles[id] = append(l.tiles[id], t)
+			tiles[id] = append(tiles[id], t)
 		}
 	}
 	return nil

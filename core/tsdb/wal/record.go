@@ -73,13 +73,19 @@ func NewReader(r io.Reader, name string, salt uint64, offset int64) *Reader {
 	return &Reader{r: r, name: name, salt: salt, base: offset, buf: make([]byte, 64<<10)}
 }
 
+// NewMappedReader reads records framed with salt from a file called name that is in memory: what Next returns stays
+// valid as long as data does.
+func NewMappedReader(data []byte, name string, salt uint64) *Reader {
+	return &Reader{name: name, salt: salt, buf: data, hi: len(data), eof: true}
+}
+
 // Offset returns the offset in the file of the next byte to read.
 func (r *Reader) Offset() int64 { return r.base + int64(r.lo) }
 
 // need makes n bytes available at lo, if the file has them.
 func (r *Reader) need(n int) bool {
-	if r.hi-r.lo >= n {
-		return true
+	if r.hi-r.lo >= n || r.eof {
+		return r.hi-r.lo >= n
 	}
 	if r.lo > 0 {
 		copy(r.buf, r.buf[r.lo:r.hi])
