@@ -115,7 +115,7 @@ func randomTables(r *rand.Rand) ([]storage.Columns, samples) {
 }
 
 // addRelated adds series that resemble others: histograms, some with gaps and resets, and columns that are those
-// of another series, or differ from it by one number.
+// of another series, or differ from it by about one number, or rise where that one falls.
 func addRelated(r *rand.Rand, tb *table) {
 	n := len(tb.times)
 	for h := range r.IntN(3) {
@@ -147,11 +147,10 @@ func addRelated(r *rand.Rand, tb *table) {
 	}
 	for k := range r.IntN(12) {
 		vals := slices.Clone(tb.values[r.IntN(len(tb.values))])
-		if d := float64(r.IntN(3) * 1000); d > 0 {
-			for i, v := range vals {
-				if !storage.IsAbsent(v) {
-					vals[i] = v + d
-				}
+		d, sign, noise := float64(r.IntN(3)*1000), 1-2*float64(r.IntN(2)), r.IntN(2)*r.IntN(40)
+		for i, v := range vals {
+			if !storage.IsAbsent(v) && !math.IsNaN(v) {
+				vals[i] = sign*v + d + float64(r.IntN(1+noise)*r.IntN(2))
 			}
 		}
 		tb.series = append(tb.series, labels.NewBuilder(tb.common).Set("__name__", fmt.Sprint([]string{"a", "q"}[k%2], k)).Labels())

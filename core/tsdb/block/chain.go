@@ -52,10 +52,11 @@ func (d *scratch) find(start uint64, slot uint32) []float64 {
 func (c *columns) decode(d *scratch, s *span, slot uint32, dst []float64) error {
 	var cols [maxChain][]byte
 	var slots [maxChain]uint32
+	var opposite [maxChain]bool
 	var lower []float64
 	n := 0 // columns on the way down
 	for next := slot; ; {
-		at, col, further, err := c.column(s, next)
+		at, col, further, mirrored, err := c.column(s, next)
 		if err != nil {
 			return err
 		}
@@ -67,7 +68,7 @@ func (c *columns) decode(d *scratch, s *span, slot uint32, dst []float64) error 
 		if n == maxChain {
 			return c.b.data.corrupt("slot %d of the block at %d is at the end of a long chain", slot, s.start)
 		}
-		cols[n], slots[n] = col, at
+		cols[n], slots[n], opposite[n] = col, at, mirrored
 		n++
 		if further == 0 {
 			break
@@ -89,6 +90,10 @@ func (c *columns) decode(d *scratch, s *span, slot uint32, dst []float64) error 
 		if len(lower) > 0 && &k.vals[0] == &lower[0] { // it must not be decoded over what it is the difference to
 			lower = append(d.lower[:0], lower...)
 		}
+		if opposite[n] {
+			lower = append(d.lower[:0], lower...)
+			negate(lower)
+		}
 		k.vals, k.start, k.slot, k.used = k.vals[:s.rows], s.start, slots[n], false
 		if err := c.undo(d.dec.DecodeAbove(k.vals, lower, cols[n]), s, slots[n]); err != nil {
 			return err
@@ -109,13 +114,13 @@ func (c *columns) undo(err error, s *span, slot uint32) error {
 }
 
 // column returns the bytes of a slot's column, following a reference to an equal one, the slot that these are of,
-// and how much further the slot is that they are the difference to, 0 if they stand alone.
-func (c *columns) column(s *span, slot uint32) (at uint32, col []byte, further int64, err error) {
+// and how much further the slot is that they are the difference to, 0 if they stand alone, perhaps with the other sign.
+func (c *columns) column(s *span, slot uint32) (at uint32, col []byte, further int64, opposite bool, err error) {
 	for range 2 {
 		off, e := s.place(slot)
 		col, err := c.b.data.Slice(s.start+off, uint64(e.length))
 		if err != nil {
-			return 0, nil, 0, err
+			return 0, nil, 0, false, err
 		}
 		if len(col) == 0 || off+uint64(e.length) > s.dir-s.start {
 			break
@@ -123,13 +128,13 @@ func (c *columns) column(s *span, slot uint32) (at uint32, col []byte, further i
 		switch e.kind {
 		case asIs:
 			if t, err := chunk.Stats(col); err != nil || t.Chained {
-				return 0, nil, 0, c.b.data.corrupt("slot %d of the block at %d is no column that stands alone", slot, s.start)
+				return 0, nil, 0, false, c.b.data.corrupt("slot %d of the block at %d is no column that stands alone", slot, s.start)
 			}
-			return slot, col, 0, nil
-		case aboveOf:
+			return slot, col, 0, false, nil
+		case aboveOf, belowOf:
 			further, k := binary.Varint(col)
 			if to := int64(slot) + further; k > 0 && further != 0 && to >= 0 && to < int64(s.slots) {
-				return slot, col[k:], further, nil
+				return slot, col[k:], further, e.kind == belowOf, nil
 			}
 		case sameAs:
 			if to, k := binary.Uvarint(col); k == len(col) && to < uint64(slot) {
@@ -139,5 +144,5 @@ func (c *columns) column(s *span, slot uint32) (at uint32, col []byte, further i
 		}
 		break
 	}
-	return 0, nil, 0, c.b.data.corrupt("slot %d of the block at %d refers to no column", slot, s.start)
+	return 0, nil, 0, false, c.b.data.corrupt("slot %d of the block at %d refers to no column", slot, s.start)
 }

@@ -265,7 +265,7 @@ func (c *columns) Runs(i, lo, hi int, dst []storage.Run) ([]storage.Run, error) 
 		case e.length == 0:
 			run.Constant, run.Value = true, storage.Absent
 		case e.dense: // else there is a NaN at least, which says that there is no sample
-			_, col, _, err := c.column(s, slot)
+			_, col, _, _, err := c.column(s, slot)
 			if err != nil {
 				return nil, err
 			}

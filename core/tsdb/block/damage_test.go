@@ -175,17 +175,30 @@ func TestRelatedColumnsTakeLittle(t *testing.T) {
 	if apart.Values > one.Values+8 {
 		t.Errorf("a column takes %d bytes, with one that lies apart %d", one.Values, apart.Values)
 	}
-	bucket := func(as string) Sections {
-		r := rand.New(rand.NewPCG(9, 9))
-		return size(func(add func([]float64, string, ...string)) {
-			addHistogram(r, n, func(vals []float64, name string, more ...string) {
-				more[0] = as
-				add(vals, name, more...)
-			})
-		})
+	for i := range shifted {
+		shifted[i] = 1<<30 - counter[i]
 	}
-	if chained, plain := bucket("le"), bucket("bound"); chained.Values*100 > plain.Values*95 {
-		t.Errorf("a histogram takes %d bytes, %d without its chain", chained.Values, plain.Values)
+	opposite := size(func(add func([]float64, string, ...string)) { add(counter, "a"); add(shifted, "b") })
+	if opposite.Values > one.Values+12 {
+		t.Errorf("a column takes %d bytes, with one that falls as it rises %d", one.Values, opposite.Values)
+	}
+	for i := range shifted {
+		shifted[i] = counter[i] + float64(r.IntN(4))
+	}
+	similar := size(func(add func([]float64, string, ...string)) { add(counter, "a"); add(shifted, "b") })
+	if noise := int64(n * 2 / 8); similar.Values > one.Values+noise+30 {
+		t.Errorf("a column takes %d bytes, with one that is about the same %d", one.Values, similar.Values)
+	}
+	alone, buckets := int64(0), [][]float64{}
+	addHistogram(r, n, func(vals []float64, _ string, _ ...string) { buckets = append(buckets, vals) })
+	histogram := size(func(add func([]float64, string, ...string)) {
+		for i, vals := range buckets {
+			alone += size(func(add func([]float64, string, ...string)) { add(vals, "h_bucket") }).Values
+			add(vals, "h_bucket", "le", fmt.Sprint(i))
+		}
+	})
+	if histogram.Values*100 > alone*90 {
+		t.Errorf("a histogram takes %d bytes, its buckets each alone %d", histogram.Values, alone)
 	}
 }
 

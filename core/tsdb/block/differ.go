@@ -91,6 +91,71 @@ func (w *Writer) alike() int32 {
 	return best
 }
 
+const (
+	traceRows = 24 // rows whose changes are a column's trace
+	traces    = 32 // that are compared with; neighbours in order of labels have most in common
+	traceGain = 12 // one part in so many of the bits of the changes is what a difference must save
+)
+
+// trace is by how much a column changes in some rows.
+type trace struct {
+	slot int32
+	d    [traceRows]float64
+}
+
+// moving returns the slot of the block under way to whose column that of slot i has the least difference, or the least sum,
+// judged by some of their changes; none if no one saves much. Then it remembers the column.
+func (w *Writer) moving(i int32, vals []float64) (slot int32, opposite bool) {
+	if len(vals) < 4*traceRows {
+		return none, false
+	}
+	t := trace{slot: i}
+	unit, own := ^uint64(0), 0
+	for k := range t.d {
+		r := 1 + k*(len(vals)-1)/traceRows
+		if t.d[k] = vals[r] - vals[r-1]; t.d[k] != 0 {
+			unit = min(unit, magnitude(t.d[k]))
+		}
+	}
+	for _, d := range t.d {
+		own += digits(d, unit)
+	}
+	best, most := int32(none), own/traceGain
+	for n := range w.traces {
+		o := &w.traces[n]
+		differ, add := 0, 0
+		for k, d := range t.d {
+			differ += digits(d-o.d[k], unit)
+			add += digits(d+o.d[k], unit)
+		}
+		if own-differ > most {
+			best, opposite, most = o.slot, false, own-differ
+		}
+		if own-add > most {
+			best, opposite, most = o.slot, true, own-add
+		}
+	}
+	if len(w.traces) < traces {
+		w.traces = append(w.traces, t)
+	} else {
+		w.traces[w.oldest] = t
+		w.oldest = (w.oldest + 1) % traces
+	}
+	return best, opposite
+}
+
+// magnitude returns the exponent of a float.
+func magnitude(v float64) uint64 { return math.Float64bits(v) >> 52 & 0x7ff }
+
+// digits returns about how many bits a change takes in units of a magnitude; a NaN takes many.
+func digits(d float64, unit uint64) int {
+	m := magnitude(d)
+	if m < unit {
+		return 0
+	}
+	return int(m-unit) + 2
+}
+
 // equalBits tells whether two columns have the same bits.
 func equalBits(a, b []float64) bool {
 	return slices.EqualFunc(a, b, func(x, y float64) bool { return math.Float64bits(x) == math.Float64bits(y) })

@@ -103,6 +103,7 @@ const (
 	asIs    kind = iota // a column
 	sameAs              // the uvarint of an earlier slot, whose column is this one's as well
 	aboveOf             // the varint of what another slot is further, and the column as the difference to that slot's
+	belowOf             // likewise, to what that slot's has with the other sign
 )
 
 // entry is what a directory has of a slot.

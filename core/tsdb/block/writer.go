@@ -55,6 +55,8 @@ type Writer struct {
 	other    []float64        // one that a column is compared with
 	distinct map[uint64]int32 // slots of the block under way by their fingerprints
 	prints   []uint64         // of the column at hand
+	traces   []trace          // of the last columns of the block under way
+	oldest   int              // of these
 	counts   map[int32]int
 	times    map[string]uint64 // where timestamp columns are, by their bytes
 }
@@ -191,6 +193,7 @@ func (w *Writer) block(s *shelf, order, below []int32, lo, hi int) (blockRecord,
 	w.cols = w.cols[:0]
 	w.placed = slices.Grow(w.placed[:0], len(s.series))[:len(s.series)]
 	clear(w.distinct)
+	w.traces, w.oldest = w.traces[:0], 0
 	for _, i := range order {
 		vals, err := s.values(int(i), lo, hi, w.vals)
 		if err != nil {
@@ -263,11 +266,15 @@ func (w *Writer) column(s *shelf, i, b int32, lo, hi int) error {
 		b = none
 		w.buf = w.enc.Encode(w.buf, w.vals)
 	}
-	best := w.buf
+	best, way := w.buf, aboveOf
 	const worth = 4 // bytes that a reference takes at most
 	if len(best) > worth {
 		w.prints = fingerprints(w.prints[:0], w.vals)
-		if o := w.alike(); o != none {
+		o, opposite := w.alike(), false
+		if o == none && len(best) > worthTrace {
+			o, opposite = w.moving(i, w.vals)
+		}
+		if o != none {
 			var err error
 			if w.other, err = s.values(int(o), lo, hi, w.other); err != nil {
 				return err
@@ -277,9 +284,16 @@ func (w *Writer) column(s *shelf, i, b int32, lo, hi int) error {
 				c.is, c.kind, c.length = w.placed[o].is, sameAs, uint16(len(w.cols)-c.at)
 				return nil
 			}
-			if w.depthOf(o)+1 < writeChain && o != b {
-				if col := w.enc.EncodeAbove(w.buf[len(w.buf):], w.vals, w.other); len(col) < len(best) {
+			if w.depthOf(o)+1 < writeChain && (o != b || opposite) {
+				if opposite {
+					negate(w.other)
+				}
+				col := w.enc.EncodeDifference(w.buf[len(w.buf):], w.vals, w.other, best)
+				if len(col) > 0 && len(col) < len(best) {
 					best, b = col, o
+					if opposite {
+						way = belowOf
+					}
 				}
 			}
 		}
@@ -292,12 +306,22 @@ func (w *Writer) column(s *shelf, i, b int32, lo, hi int) error {
 	if t, err := chunk.Stats(best); err != nil {
 		return err
 	} else if t.Chained {
-		c.kind, c.depth = aboveOf, w.depthOf(b)+1
+		c.kind, c.depth = way, w.depthOf(b)+1
 		w.cols = binary.AppendVarint(w.cols, int64(w.placed[b].is)-int64(i))
 	}
 	w.cols = append(w.cols, best...)
 	c.length = uint16(len(w.cols) - c.at)
 	return nil
+}
+
+// worthTrace is how many bytes a column has that may be smaller as the difference to one that moves like it now and then.
+const worthTrace = 96
+
+// negate changes the sign of all values.
+func negate(vals []float64) {
+	for i, v := range vals {
+		vals[i] = -v
+	}
 }
 
 // depthOf returns how many columns are to be decoded before that of slot i.

@@ -12,10 +12,17 @@ func (e *Encoder) EncodeAbove(dst []byte, vals, lower []float64) []byte {
 	mark := len(dst)
 	dst = e.Encode(dst, vals)
 	end := len(dst)
-	if mode(dst[mark]&15) <= modeConstBits || !e.subtract(vals, lower[:len(vals)]) {
+	return shorter(e.EncodeDifference(dst, vals, lower, dst[mark:]), mark, end)
+}
+
+// EncodeDifference appends the column of vals, which Encode makes alone, as the difference to lower, or nothing if
+// that does not suit. It may be the longer one.
+func (e *Encoder) EncodeDifference(dst []byte, vals, lower []float64, alone []byte) []byte {
+	header := alone[0]
+	if mode(header&15) <= modeConstBits || !e.subtract(vals, lower[:len(vals)]) {
 		return dst
 	}
-	flags := dst[mark] & (flagDense | flagMonotone)
+	flags := header & (flagDense | flagMonotone)
 	if len(e.unchained) > 0 {
 		flags |= flagExceptions
 	}
@@ -24,7 +31,7 @@ func (e *Encoder) EncodeAbove(dst []byte, vals, lower []float64) []byte {
 	if len(e.unchained) > 0 {
 		dst = appendExceptions(dst, vals, e.unchained)
 	}
-	return shorter(dst, mark, end)
+	return dst
 }
 
 // subtract fills e.above with vals less lower and e.unchained with the rows that this does not bring back.
