@@ -3,14 +3,12 @@ package plugin
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
-	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/core/plugin/process"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
@@ -34,6 +32,8 @@ type Status struct {
 	State       string   `json:"state"`
 	Uses        int      `json:"uses"` // by jobs and receivers
 	Error       string   `json:"error,omitempty"`
+
+	Processes []process.Status `json:"processes,omitempty"` // of each use of a native plugin
 }
 
 // Asks is what a plugin asks to be allowed.
@@ -56,20 +56,28 @@ func (h *Host) List() []Status {
 			c := m.Capabilities
 			s.Asks = Asks{Net: c.Net, Files: c.Files, Statfs: c.Statfs, Secrets: c.Secrets, Env: c.Env}
 			var a *manifest.Artifact
-			if a, err = artifact(m); err == nil {
+			if a, err = artifact(m, ""); err == nil {
 				s.Runtime = a.Runtime
 			}
 		}
+		var pools []*process.Pool
 		h.mu.Lock()
 		for c := range h.mu.clients {
 			if c.id == id {
 				s.Uses++
+				s.Runtime = c.runtime
+				if p, ok := c.form.(*process.Pool); ok {
+					pools = append(pools, p)
+				}
 			}
 		}
 		if err == nil {
 			err = h.mu.errors[id]
 		}
 		h.mu.Unlock()
+		for _, p := range pools {
+			s.Processes = append(s.Processes, p.Status())
+		}
 		if s.Uses > 0 {
 			s.State = StateRunning
 		}
@@ -141,38 +149,4 @@ func nameList(ids []string) string {
 		return "no plugins"
 	}
 	return strings.Join(ids, ", ")
-}
-
-// artifact chooses the build of a plugin that this host can run.
-func artifact(m *manifest.Manifest) (*manifest.Artifact, error) {
-	for i := range m.Artifacts {
-		if m.Artifacts[i].Runtime == manifest.RuntimeWasm {
-			return &m.Artifacts[i], nil
-		}
-	}
-	return nil, errors.New("it has no build as a WebAssembly module: native plugins are not run by this host")
-}
-
-// source reads an artifact and checks that it is the file the manifest speaks of.
-func (h *Host) source(m *manifest.Manifest, a *manifest.Artifact) (wasm.Source, error) {
-	file := filepath.Join(h.dir(m.ID), a.File)
-	if a.SHA256 == "" {
-		return wasm.Source{}, fmt.Errorf("%s has no sha256 in its manifest: seal the package", file)
-	}
-	f, err := os.Open(file)
-	if err != nil {
-		return wasm.Source{}, err
-	}
-	defer f.Close()
-	code, err := io.ReadAll(io.LimitReader(f, wasm.MaxModule+1))
-	if err != nil {
-		return wasm.Source{}, fmt.Errorf("%s: %w", file, err)
-	}
-	if sum := wasm.Digest(code); sum != a.SHA256 {
-		return wasm.Source{}, fmt.Errorf("%s has sha256 %s, its manifest says %s: %w: install the plugin again", file, sum, a.SHA256, manifest.ErrDigest)
-	}
-	return wasm.Source{
-		ID: m.ID, Code: code, Command: a.Mode == manifest.ModeCommand,
-		Memory: int64(m.Limits.MemoryMiB) << 20, Instances: m.Limits.Instances,
-	}, nil
 }

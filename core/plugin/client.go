@@ -12,16 +12,18 @@ import (
 	"sync"
 	"time"
 
-	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
 
-// Use is one use of a plugin: which, with what settings, and what it may touch.
+// Use is one use of a plugin: which, in what form, with what settings, and what it may touch.
 type Use struct {
-	ID     string         // namespace/name, as hearth/node
-	Config map[string]any // the plugin's own settings
-	Grant  Grant
+	ID      string         // namespace/name, as hearth/node
+	Runtime string         // manifest.RuntimeWasm or RuntimeNative; empty: the module if there is one
+	Trust   string         // manifest.RuntimeNative allows a program, which nothing confines to its grant
+	Config  map[string]any // the plugin's own settings
+	Grant   Grant
 }
 
 // Times of calls for which neither the caller nor the manifest gives one.
@@ -38,8 +40,8 @@ type Client struct {
 	kinds   []string
 	funcs   []manifest.Function
 	timeout time.Duration // of a call, by the manifest; 0 if it says none
-	module  *module
-	pool    *wasm.Pool
+	form    form
+	runtime string // of form
 	close   sync.Once
 	err     error // of close
 }
@@ -66,8 +68,11 @@ func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := artifact(m)
+	a, err := artifact(m, u.Runtime)
 	if err != nil {
+		return nil, err
+	}
+	if err := trusted(a, u); err != nil {
 		return nil, err
 	}
 	rights, missing, err := decide(m.Capabilities, u.Grant)
@@ -78,15 +83,11 @@ func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The limits are part of what is compiled, so that a manifest with others is another module.
-	key := fmt.Sprintf("%s %s %d %d %s", u.ID, a.SHA256, m.Limits.MemoryMiB, m.Limits.Instances, a.Mode)
-	mod, err := h.module(ctx, key, func() (wasm.Source, error) { return h.source(m, a) })
-	if err != nil {
+	logger := h.log.With("plugin", u.ID)
+	c := &Client{host: h, id: u.ID, kinds: m.Kinds, funcs: m.Functions, timeout: m.Limits.Timeout.Std(), runtime: a.Runtime}
+	if c.form, err = h.run(ctx, m, a, rights, settings, logger); err != nil {
 		return nil, err
 	}
-	logger := h.log.With("plugin", u.ID)
-	c := &Client{host: h, id: u.ID, kinds: m.Kinds, funcs: m.Functions, timeout: m.Limits.Timeout.Std(), module: mod}
-	c.pool = mod.NewPool(rights, settings, logger)
 	h.mu.Lock()
 	closed := h.mu.closed
 	if !closed {
@@ -109,7 +110,7 @@ func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
 func (c *Client) check(ctx context.Context, logger *slog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	out, err := c.pool.Describe(ctx)
+	out, _, err := c.form.Call(ctx, guest.Request{Operation: abi.OpDescribe})
 	if err != nil {
 		call := c.callError(abi.OpDescribe, err)
 		if call.Retryable() && !errors.Is(err, context.Canceled) {
@@ -127,7 +128,7 @@ func (c *Client) check(ctx context.Context, logger *slog.Logger) error {
 	}
 	for _, k := range c.kinds {
 		if k != manifest.KindDiscoverer && !slices.Contains(d.Kinds, k) {
-			return fmt.Errorf("its manifest says it is a %s, the module says it is %s: build it again", k, nameList(d.Kinds))
+			return fmt.Errorf("its manifest says it is a %s, the plugin says it is %s: build it again", k, nameList(d.Kinds))
 		}
 	}
 	return c.checkFunctions(d.Functions)
@@ -154,11 +155,10 @@ func encodeSettings(config map[string]any) ([]byte, error) {
 // Close gives the plugin up, after calls under way have ended. It may be called twice.
 func (c *Client) Close() error {
 	c.close.Do(func() {
-		c.pool.Close()
+		c.err = c.form.Close()
 		c.host.mu.Lock()
 		delete(c.host.mu.clients, c)
 		c.host.mu.Unlock()
-		c.err = c.host.release(c.module)
 	})
 	return c.err
 }
@@ -219,7 +219,7 @@ func (c *Client) call(ctx context.Context, op, target string, body func(left tim
 	}
 	deadline, _ := ctx.Deadline()
 	start := time.Now()
-	out, usage, err := c.pool.Call(ctx, wasm.Request{Operation: op, Target: target, Body: func() ([]byte, error) {
+	out, usage, err := c.form.Call(ctx, guest.Request{Operation: op, Target: target, Body: func() ([]byte, error) {
 		return body(time.Until(deadline))
 	}})
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/sdk/abi"
 )
 
@@ -38,31 +38,31 @@ func (e *CallError) RetryAfter() time.Duration { return e.retryAfter }
 func (c *Client) callError(op string, err error) *CallError {
 	e := &CallError{Plugin: c.id, Operation: op, Code: abi.CodeInternal, Message: err.Error()}
 	var (
-		guest *wasm.GuestError
-		fault *wasm.Fault
+		answer *guest.Error
+		fault  *guest.Fault
 	)
 	switch {
-	case errors.As(err, &guest):
-		e.Operation, e.Code, e.Message = guest.Operation, guest.Code, guest.Error()
-		e.retryable = guest.Failure.Retryable || guest.Code == abi.CodePanic
+	case errors.As(err, &answer):
+		e.Operation, e.Code, e.Message = answer.Operation, answer.Code, answer.Error()
+		e.retryable = answer.Failure.Retryable || answer.Code == abi.CodePanic
 		if e.retryable {
-			e.retryAfter = time.Duration(max(0, min(guest.RetryAfterMS, maxRetryAfter.Milliseconds()))) * time.Millisecond
+			e.retryAfter = time.Duration(max(0, min(answer.RetryAfterMS, maxRetryAfter.Milliseconds()))) * time.Millisecond
 		}
 	case errors.As(err, &fault):
 		e.Operation, e.err = fault.Operation, fault.Err
 		// A new instance may do better: the next call gets one.
-		e.retryable = true
+		e.retryable, e.retryAfter = true, fault.RetryAfter
 		switch fault.Kind {
-		case wasm.Trap, wasm.Exit:
+		case guest.Trap, guest.Exit:
 			e.Code = abi.CodePanic
-		case wasm.Deadline, wasm.Cancelled:
+		case guest.Deadline, guest.Cancelled:
 			e.Code = abi.CodeTimeout
-		case wasm.NoStart:
+		case guest.NoStart:
 			e.Code = abi.CodeUnavailable
-		case wasm.Exhausted, wasm.Malformed: // it would do the same again
+		case guest.Exhausted, guest.Malformed: // it would do the same again
 			e.retryable = false
 		}
-		if errors.Is(err, wasm.ErrClosed) {
+		if errors.Is(err, guest.ErrClosed) {
 			e.retryable = false
 		}
 	}

@@ -29,7 +29,7 @@ func (h *Host) Functions(id string) ([]manifest.Function, error) {
 func (c *Client) checkFunctions(has []string) error {
 	for _, f := range c.funcs {
 		if !slices.Contains(has, f.Name) {
-			return fmt.Errorf("its manifest has the function %s, the module has %s: build it again", f.Name, cmp.Or(strings.Join(has, ", "), "none"))
+			return fmt.Errorf("its manifest has the function %s, the plugin has %s: build it again", f.Name, cmp.Or(strings.Join(has, ", "), "none"))
 		}
 	}
 	return nil

@@ -82,7 +82,7 @@ func TestAFunctionThatMisbehavesFailsItsCall(t *testing.T) {
 func TestAManifestThatHasMoreFunctionsThanTheModuleIsRefused(t *testing.T) {
 	w := newWorld(t, copyGuest(t, "test/guest", func(s string) string { return strings.Replace(s, "test_double", "test_treble", 1) }))
 	_, err := w.Open(t.Context(), Use{ID: "test/guest"})
-	if want := "its manifest has the function test_treble, the module has test_do, test_double: build it again"; err == nil || !strings.Contains(err.Error(), want) {
+	if want := "its manifest has the function test_treble, the plugin has test_do, test_double: build it again"; err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("%v, want %s", err, want)
 	}
 }

@@ -140,8 +140,8 @@ func (w world) open(u Use) *Client {
 	return c
 }
 
-// guest opens the test's guest with a grant.
-func guest(t testing.TB, g Grant) (world, *Client) {
+// openGuest opens the test's guest with a grant.
+func openGuest(t testing.TB, g Grant) (world, *Client) {
 	t.Helper()
 	w := newWorld(t, installGuest(t))
 	return w, w.open(Use{Grant: g})

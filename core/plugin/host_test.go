@@ -12,7 +12,11 @@ import (
 )
 
 func TestACallAndItsAnswer(t *testing.T) {
-	w, c := guest(t, Grant{})
+	inBothForms(t, installGuest(t), "./testdata/guest", "test/guest", callsAndAnswers)
+}
+
+func callsAndAnswers(t *testing.T, w world, of func(Use) Use) {
+	c := w.open(of(Use{}))
 	for i, want := range []string{"1", "2"} {
 		got, err := say(t, c, "calls")
 		if err != nil || len(got) != 1 || got[0] != want {
@@ -34,7 +38,7 @@ func TestACallAndItsAnswer(t *testing.T) {
 	if err := c.Notify(t.Context(), []byte("{")); err == nil || !strings.Contains(err.Error(), "not JSON") {
 		t.Errorf("notify of nonsense: %v", err)
 	}
-	if n := w.engine.Instances(); n != 1 {
+	if n := w.engine.Instances(); of(Use{}).Runtime == "" && n != 1 {
 		t.Errorf("%d instances for one call at a time", n)
 	}
 }
@@ -42,7 +46,7 @@ func TestACallAndItsAnswer(t *testing.T) {
 // TestMisbehaviourCostsOneCall has the guest do bad things. Each call fails with a message that says what happened; the
 // next call works.
 func TestMisbehaviourCostsOneCall(t *testing.T) {
-	_, c := guest(t, Grant{})
+	_, c := openGuest(t, Grant{})
 	for _, tt := range []struct {
 		name, target, code, text string
 		time                     time.Duration
@@ -78,7 +82,7 @@ func TestMisbehaviourCostsOneCall(t *testing.T) {
 }
 
 func TestTheCollectorRunsBesideALoop(t *testing.T) {
-	_, c := guest(t, Grant{})
+	_, c := openGuest(t, Grant{})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {

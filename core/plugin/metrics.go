@@ -7,18 +7,19 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/core/plugin/guest"
+	"github.com/hearth-project/hearth/core/plugin/process"
 )
 
 // metrics are the host's own. Labels are plugin ids and operations, so there are as many series as plugins are in use.
 type metrics struct {
-	calls, errors, seconds, fuel, sent, received, body *prometheus.CounterVec
+	calls, errors, seconds, fuel, sent, received, body, restarts *prometheus.CounterVec
 
 	registerer prometheus.Registerer
 	all        []prometheus.Collector
 }
 
-func newMetrics(r prometheus.Registerer, e *wasm.Engine) (*metrics, error) {
+func newMetrics(r prometheus.Registerer, h *Host) (*metrics, error) {
 	m := &metrics{registerer: r}
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
 		c := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "hearth_plugin_" + name, Help: help}, labels)
@@ -32,11 +33,12 @@ func newMetrics(r prometheus.Registerer, e *wasm.Engine) (*metrics, error) {
 	m.body = counter("answer_bytes_total", "Bytes of the answers of a plugin.", "plugin", "operation")
 	m.sent = counter("sent_bytes_total", "Bytes a plugin has sent over its connections.", "plugin")
 	m.received = counter("received_bytes_total", "Bytes a plugin has received over its connections.", "plugin")
-	m.all = append(m.all,
+	m.restarts = counter("restarts_total", "Starts of a native plugin's process in place of one that had ended.", "plugin")
+	m.all = append(m.all, newProcessMetrics(h),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hearth_plugin_memory_bytes", Help: "Linear memory of all instances of plugins."},
-			func() float64 { return float64(e.Memory()) }),
+			func() float64 { return float64(h.engine.Memory()) }),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hearth_plugin_instances", Help: "Instances of plugins, running or idle."},
-			func() float64 { return float64(e.Instances()) }))
+			func() float64 { return float64(h.engine.Instances()) }))
 	if r == nil {
 		return m, nil
 	}
@@ -60,7 +62,7 @@ func (m *metrics) unregister() {
 }
 
 // observe counts one call.
-func (m *metrics) observe(id, op string, d time.Duration, u wasm.Usage, answer int, err error) {
+func (m *metrics) observe(id, op string, d time.Duration, u guest.Usage, answer int, err error) {
 	m.calls.WithLabelValues(id, op).Inc()
 	m.seconds.WithLabelValues(id, op).Add(d.Seconds())
 	m.fuel.WithLabelValues(id, op).Add(float64(u.Fuel))
@@ -70,5 +72,50 @@ func (m *metrics) observe(id, op string, d time.Duration, u wasm.Usage, answer i
 	var call *CallError
 	if errors.As(err, &call) {
 		m.errors.WithLabelValues(id, op, call.Code).Inc()
+	}
+}
+
+// processMetrics measures the processes of native plugins when it is asked.
+type processMetrics struct {
+	h                   *Host
+	processes, resident *prometheus.Desc
+}
+
+func newProcessMetrics(h *Host) processMetrics {
+	gauge := func(name, help string) *prometheus.Desc {
+		return prometheus.NewDesc("hearth_plugin_"+name, help, []string{"plugin"}, nil)
+	}
+	return processMetrics{
+		h:         h,
+		processes: gauge("processes", "Processes of a native plugin that run."),
+		resident:  gauge("resident_memory_bytes", "Memory of all processes of a native plugin."),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (m processMetrics) Describe(ch chan<- *prometheus.Desc) {
+	ch <- m.processes
+	ch <- m.resident
+}
+
+// Collect implements prometheus.Collector.
+func (m processMetrics) Collect(ch chan<- prometheus.Metric) {
+	pools := map[string][]*process.Pool{}
+	m.h.mu.Lock()
+	for c := range m.h.mu.clients {
+		if p, ok := c.form.(*process.Pool); ok {
+			pools[c.id] = append(pools[c.id], p)
+		}
+	}
+	m.h.mu.Unlock()
+	for id, of := range pools {
+		n, bytes := 0, int64(0)
+		for _, p := range of {
+			s := p.Status()
+			n += len(s.PIDs)
+			bytes += s.Resident
+		}
+		ch <- prometheus.MustNewConstMetric(m.processes, prometheus.GaugeValue, float64(n), id)
+		ch <- prometheus.MustNewConstMetric(m.resident, prometheus.GaugeValue, float64(bytes), id)
 	}
 }

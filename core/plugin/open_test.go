@@ -65,7 +65,7 @@ func TestPluginsThatCannotBeOpened(t *testing.T) {
 		{"another module than the manifest's", "test/guest", replace(`sha256 = "`, `sha256 = "0000`), Use{}, "sha256"},
 		{"a module of which the manifest says nothing", "test/guest", replace("sha256", "#"), Use{}, "seal the package"},
 		{"a version of the ABI that is to come", "test/guest", replace("schema = 1", "schema = 1\nmin_abi_minor = 7"), Use{}, "upgrade hearth"},
-		{"no module for the sandbox", "test/guest", replace("runtime = \"wasm\"\nmode = \"reactor\"", "runtime = \"native\"\nos = \"linux\"\narch = \"amd64\""), Use{}, "no build as a WebAssembly module"},
+		{"no module for the sandbox", "test/guest", replace("runtime = \"wasm\"\nmode = \"reactor\"", "runtime = \"native\"\nos = \"linux\"\narch = \"amd64\""), Use{}, `add trust = "native"`},
 		{"a command that is a reactor", "test/guest", replace(`mode = "reactor"`, `mode = "command"`), Use{}, "it is a reactor"},
 		{"settings nobody knows", "test/guest", replace("", ""), Use{Config: map[string]any{"valu": 1}}, `configure: settings: json: unknown field "valu"`},
 		{"settings that are no JSON", "test/guest", replace("", ""), Use{Config: map[string]any{"value": func() {}}}, "settings: json"},

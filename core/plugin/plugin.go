@@ -1,5 +1,6 @@
 // Package plugin is the host of hearth's plugins: it finds them in a folder, decides what they may do, and calls them.
 // A plugin costs the server no more than its limits allow, whatever it does: see package wasm, in which the guests run.
+// One that the operator trusts may also be a program of this machine: see package process.
 //
 // Nothing here knows who calls. A Client has the methods that a scrape job and a receiver ask for, and core/host joins
 // them.
@@ -19,6 +20,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/hearth-project/hearth/core/plugin/process"
 	"github.com/hearth-project/hearth/core/plugin/wasm"
 )
 
@@ -27,17 +29,19 @@ type Options struct {
 	Dir        string                // a folder with a folder for each plugin, DIR/NAMESPACE/NAME; may be absent: no plugins
 	Cache      string                // folder for compiled modules, made with mode 0700; empty: compile at each start
 	Memory     int64                 // bytes of linear memory of all instances together; 0 means 512 MiB
+	Runtime    string                // folder for sockets and secrets of native plugins; see process.Options.Dir
 	Logger     *slog.Logger          // nil discards
 	Registerer prometheus.Registerer // nil keeps the metrics to itself
 }
 
 // Host knows the plugins of a folder and runs those that are in use. It is safe for concurrent use.
 type Host struct {
-	o       Options
-	log     *slog.Logger
-	engine  *wasm.Engine
-	metrics *metrics
-	loading singleflight.Group // by digest
+	o         Options
+	log       *slog.Logger
+	engine    *wasm.Engine    // of modules
+	processes *process.Engine // of programs
+	metrics   *metrics
+	loading   singleflight.Group // by digest
 
 	mu struct {
 		sync.Mutex
@@ -75,11 +79,12 @@ func NewHost(o Options) (*Host, error) {
 	}
 	h := &Host{o: o, log: o.Logger}
 	h.engine = wasm.NewEngine(wasm.Options{Cache: o.Cache, Memory: o.Memory, Logger: o.Logger})
+	h.processes = process.NewEngine(process.Options{Dir: o.Runtime, Logger: o.Logger})
 	h.mu.modules = map[string]*module{}
 	h.mu.clients = map[*Client]struct{}{}
 	h.mu.errors = map[string]error{}
 	var err error
-	if h.metrics, err = newMetrics(o.Registerer, h.engine); err != nil {
+	if h.metrics, err = newMetrics(o.Registerer, h); err != nil {
 		h.engine.Close()
 		return nil, err
 	}
@@ -95,10 +100,12 @@ func (h *Host) Close() error {
 		clients = append(clients, c)
 	}
 	h.mu.Unlock()
-	var errs []error
-	for _, c := range clients {
-		errs = append(errs, c.Close())
+	errs := make([]error, len(clients))
+	var closing sync.WaitGroup
+	for i, c := range clients { // beside each other: a program has some time to end
+		closing.Go(func() { errs[i] = c.Close() })
 	}
+	closing.Wait()
 	h.mu.Lock()
 	for digest, m := range h.mu.modules { // loaded for a caller that had gone
 		errs = append(errs, m.Close())
@@ -106,6 +113,7 @@ func (h *Host) Close() error {
 	}
 	h.mu.Unlock()
 	h.engine.Close()
+	errs = append(errs, h.processes.Close())
 	h.metrics.unregister()
 	return errors.Join(errs...)
 }

@@ -45,7 +45,7 @@ func TestFiles(t *testing.T) {
 	if err := os.Symlink("/etc/hostname", dir+"/link"); err != nil {
 		t.Fatal(err)
 	}
-	_, c := guest(t, Grant{Files: []string{"/proc", dir}})
+	_, c := openGuest(t, Grant{Files: []string{"/proc", dir}})
 	answers(t, c, "read "+dir+"/a", "A")
 	answers(t, c, "list "+dir, "a|link")
 	failsWith(t, c, "write "+dir+"/b", abi.CodeInternal, "ead-only")
@@ -65,7 +65,7 @@ func TestFiles(t *testing.T) {
 }
 
 func TestNothingIsGrantedByDefault(t *testing.T) {
-	w, c := guest(t, Grant{})
+	w, c := openGuest(t, Grant{})
 	failsWith(t, c, "read /proc/stat", abi.CodeDenied, `add "/proc" to files`)
 	failsWith(t, c, "secret password", abi.CodeDenied, "not granted")
 	failsWith(t, c, "statfs /", abi.CodeDenied, `add "/" to statfs`)
@@ -85,7 +85,7 @@ func TestNothingIsGrantedByDefault(t *testing.T) {
 func TestSecretsAndEnvironment(t *testing.T) {
 	t.Setenv("TZ", "Nowhere/Secret")
 	value := "one"
-	w, c := guest(t, Grant{
+	w, c := openGuest(t, Grant{
 		Secrets: map[string]func() (string, error){
 			"password": func() (string, error) { return value, nil },
 			"token":    func() (string, error) { return "", fmt.Errorf("file:/gone: %w", os.ErrNotExist) },
@@ -107,7 +107,7 @@ func TestSecretsAndEnvironment(t *testing.T) {
 }
 
 func TestStatfsAndClock(t *testing.T) {
-	_, c := guest(t, Grant{Statfs: []string{"/"}})
+	_, c := openGuest(t, Grant{Statfs: []string{"/"}})
 	answers(t, c, "statfs /", "true")
 	failsWith(t, c, "statfs /tmp", abi.CodeDenied, `add "/tmp" to statfs`)
 	got, err := say(t, c, "clock")
@@ -153,24 +153,24 @@ func lineServer(t *testing.T) string {
 func TestConnections(t *testing.T) {
 	address := lineServer(t)
 	_, port, _ := net.SplitHostPort(address)
-	_, c := guest(t, Grant{Net: []string{address, "127.0.0.1:1", "name.invalid:80"}})
+	_, c := openGuest(t, Grant{Net: []string{address, "127.0.0.1:1", "name.invalid:80"}})
 	answers(t, c, "talk "+address, "HELLO\n")
 	failsWith(t, c, "dial 127.0.0.1:1", abi.CodeUnavailable, "connection refused")
 	failsWith(t, c, "dial localhost:"+port, abi.CodeDenied, `add "localhost:`+port+`" to net`)
 	failsWith(t, c, "dial 169.254.169.254:80", abi.CodeDenied, "169.254.169.254:80")
 	failsWith(t, c, "dial name.invalid:80", abi.CodeUnavailable, "name.invalid")
 
-	_, wide := guest(t, Grant{Net: []string{"*"}})
+	_, wide := openGuest(t, Grant{Net: []string{"*"}})
 	failsWith(t, wide, "dial "+address, abi.CodeUnavailable, `is a loopback address, which a name alone does not open: if it is meant, add "`+address+`"`)
 
-	_, named := guest(t, Grant{Net: []string{"localhost:" + port}})
+	_, named := openGuest(t, Grant{Net: []string{"localhost:" + port}})
 	answers(t, named, "talk localhost:"+port, "HELLO\n")
 	failsWith(t, named, "dial "+address, abi.CodeDenied, "denied")
 }
 
 func TestTheTargetMayBeGranted(t *testing.T) {
 	address := lineServer(t)
-	_, c := guest(t, Grant{Net: []string{"${target}"}})
+	_, c := openGuest(t, Grant{Net: []string{"${target}"}})
 	// The guest takes the whole target for what to do, so it is a URL here whose address is the server's.
 	failsWith(t, c, "dial "+address, abi.CodeDenied, "denied")
 	got, err := say(t, c, "talk "+address)
@@ -187,7 +187,7 @@ func TestManyConnections(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() }) // nobody accepts: the kernel does
-	w, c := guest(t, Grant{Net: []string{l.Addr().String()}})
+	w, c := openGuest(t, Grant{Net: []string{l.Addr().String()}})
 	got, err := say(t, c, "dials "+l.Addr().String())
 	if err != nil || !strings.HasPrefix(got[0], "16 ") || !strings.Contains(got[0], "too many connections are open") {
 		t.Errorf("after how many connections: %q, %v", got, err)
@@ -201,7 +201,7 @@ func TestManyConnections(t *testing.T) {
 }
 
 func TestTheLogIsBounded(t *testing.T) {
-	w, c := guest(t, Grant{})
+	w, c := openGuest(t, Grant{})
 	answers(t, c, "say break\nout\x1b[31m \u202eof this line", "done")
 	for _, want := range []string{`break\\nout\\x1b[31m \\u202eof this line`, `level=INFO msg="to standard output" plugin=test/guest`, `level=WARN msg="to standard error" plugin=test/guest`} {
 		if !strings.Contains(w.log.String(), want) {

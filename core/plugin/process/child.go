@@ -41,8 +41,10 @@ type child struct {
 	started time.Time
 	release func() // of all that belongs to it
 
-	idle     time.Time // since when; guarded by Pool.mu
-	answered bool      // a call of the pool's; guarded by Pool.mu
+	// Guarded by Pool.mu:
+	idle     time.Time // since when
+	answered bool      // a call of the pool's
+	doomed   bool      // it is ended, or has ended: what follows is to be seen before another takes its place
 
 	mu struct {
 		sync.Mutex

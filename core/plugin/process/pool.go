@@ -147,7 +147,7 @@ func (p *Pool) acquire(ctx context.Context, op string) (*child, error) {
 			p.mu.Unlock()
 			return nil, err
 		}
-		if p.mu.starting == 0 && len(p.mu.children) < p.plugin.Instances && !time.Now().Before(p.mu.next) {
+		if p.mu.starting == 0 && len(p.mu.children) < p.plugin.Instances && !p.doomedLocked() && !time.Now().Before(p.mu.next) {
 			p.startLocked()
 		}
 		changed := p.mu.changed
@@ -188,15 +188,15 @@ func (p *Pool) settle(c *child, op string, err error) {
 	switch {
 	case errors.As(err, &fault) && (fault.Kind == guest.Deadline || fault.Kind == guest.Cancelled):
 		p.mu.Lock()
-		if p.mu.closed {
+		if !p.mu.closed {
+			p.tasks.Go(func() { p.awaitAnswer(c, op) })
 			p.mu.Unlock()
-			c.end("it was stopped in the middle of a call")
 			return
 		}
-		p.tasks.Go(func() { p.awaitAnswer(c, op) })
 		p.mu.Unlock()
+		p.doom(c, "it was stopped in the middle of a call")
 	case guest.Broken(err):
-		c.end(fmt.Sprintf("it was ended after a call, %s: %v", op, err))
+		p.doom(c, fmt.Sprintf("it was ended after a call, %s: %v", op, err))
 	default:
 		p.putBack(c, err == nil && op != abi.OpDescribe)
 	}
@@ -212,7 +212,24 @@ func (p *Pool) awaitAnswer(c *child, op string) {
 		p.putBack(c, false)
 		return
 	}
-	c.end(fmt.Sprintf("it was ended because it was still busy with a call, %s, %v after it was told to give up", op, p.engine.o.Grace))
+	p.doom(c, fmt.Sprintf("it was ended because it was still busy with a call, %s, %v after it was told to give up", op, p.engine.o.Grace))
+}
+
+// doom ends a process for a reason.
+func (p *Pool) doom(c *child, why string) {
+	p.mu.Lock()
+	c.doomed = true
+	p.mu.Unlock()
+	c.end(why)
+}
+
+func (p *Pool) doomedLocked() bool {
+	for c := range p.mu.children {
+		if c.doomed {
+			return true
+		}
+	}
+	return false
 }
 
 // putBack returns a process to those that are idle.

@@ -1,0 +1,126 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/hearth-project/hearth/core/plugin/guest"
+	"github.com/hearth-project/hearth/core/plugin/process"
+	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/sdk/manifest"
+)
+
+// form is one use of a plugin that runs, in whichever form: a module in the sandbox or a program. Errors of Call are
+// *guest.Error, *guest.Fault, or what the request's Body returned.
+type form interface {
+	Call(ctx context.Context, r guest.Request) ([]byte, guest.Usage, error)
+	Close() error
+}
+
+// artifact chooses the build of a plugin that this host runs: of the runtime, or else the module if there is one.
+func artifact(m *manifest.Manifest, of string) (*manifest.Artifact, error) {
+	var module, program *manifest.Artifact
+	var platforms []string
+	for i := range m.Artifacts {
+		switch a := &m.Artifacts[i]; {
+		case a.Runtime == manifest.RuntimeWasm:
+			module = a
+		case a.OS == runtime.GOOS && a.Arch == runtime.GOARCH:
+			program = a
+			platforms = append(platforms, a.OS+"/"+a.Arch)
+		default:
+			platforms = append(platforms, a.OS+"/"+a.Arch)
+		}
+	}
+	switch {
+	case of != "" && of != manifest.RuntimeWasm && of != manifest.RuntimeNative:
+		return nil, fmt.Errorf("runtime is %q, must be %s or %s", of, manifest.RuntimeWasm, manifest.RuntimeNative)
+	case module != nil && of != manifest.RuntimeNative:
+		return module, nil
+	case of == manifest.RuntimeWasm:
+		return nil, errors.New("it has no build as a WebAssembly module: leave runtime out, or set it to native, if you trust the program")
+	case program != nil:
+		return program, nil
+	case len(platforms) == 0:
+		return nil, errors.New("it has no build as a program, only a module: leave runtime out")
+	}
+	return nil, fmt.Errorf("it has no build for this machine, %s/%s: its programs are for %s", runtime.GOOS, runtime.GOARCH, strings.Join(platforms, ", "))
+}
+
+// trusted refuses a program that the operator has not said to trust.
+func trusted(a *manifest.Artifact, u Use) error {
+	switch {
+	case u.Trust != "" && u.Trust != manifest.RuntimeNative:
+		return fmt.Errorf("trust is %q, must be %s or nothing", u.Trust, manifest.RuntimeNative)
+	case a.Runtime != manifest.RuntimeNative || u.Trust == manifest.RuntimeNative:
+		return nil
+	case u.Runtime == "":
+		return errors.New(`it has no build as a WebAssembly module, which a sandbox would hold, but is a program, which may do all that hearth's user may: if you trust it, add trust = "native"`)
+	}
+	return errors.New(`a program may do all that hearth's user may, whatever is granted: if you trust it, add trust = "native"`)
+}
+
+// run makes an artifact ready for calls. No call is made yet.
+func (h *Host) run(ctx context.Context, m *manifest.Manifest, a *manifest.Artifact, r wasm.Rights, settings []byte, logger *slog.Logger) (form, error) {
+	if a.Runtime == manifest.RuntimeNative {
+		if len(r.Net)+len(r.Files)+len(r.Statfs) > 0 {
+			logger.Info("the plugin is a program: its grant of net, files and statfs is not enforced, it may do what hearth's user may")
+		}
+		return h.processes.Open(process.Plugin{
+			ID: m.ID, File: filepath.Join(h.dir(m.ID), a.File), SHA256: a.SHA256,
+			Memory: int64(m.Limits.MemoryMiB) << 20, Instances: m.Limits.Instances, Settings: settings,
+			Secrets: r.Secrets, Env: r.Env, Logger: logger, Restarted: h.metrics.restarts.WithLabelValues(m.ID).Inc,
+		})
+	}
+	// The limits are part of what is compiled, so that a manifest with others is another module.
+	key := fmt.Sprintf("%s %s %d %d %s", m.ID, a.SHA256, m.Limits.MemoryMiB, m.Limits.Instances, a.Mode)
+	mod, err := h.module(ctx, key, func() (wasm.Source, error) { return h.source(m, a) })
+	if err != nil {
+		return nil, err
+	}
+	return &moduleForm{Pool: mod.NewPool(r, settings, logger), host: h, module: mod}, nil
+}
+
+// moduleForm is a use of a module that other uses may share.
+type moduleForm struct {
+	*wasm.Pool
+	host   *Host
+	module *module
+}
+
+// Close gives the use up, and the module with the last one.
+func (f *moduleForm) Close() error {
+	f.Pool.Close()
+	return f.host.release(f.module)
+}
+
+// source reads an artifact and checks that it is the file the manifest speaks of.
+func (h *Host) source(m *manifest.Manifest, a *manifest.Artifact) (wasm.Source, error) {
+	file := filepath.Join(h.dir(m.ID), a.File)
+	if a.SHA256 == "" {
+		return wasm.Source{}, fmt.Errorf("%s has no sha256 in its manifest: seal the package", file)
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return wasm.Source{}, err
+	}
+	defer f.Close()
+	code, err := io.ReadAll(io.LimitReader(f, wasm.MaxModule+1))
+	if err != nil {
+		return wasm.Source{}, fmt.Errorf("%s: %w", file, err)
+	}
+	if sum := wasm.Digest(code); sum != a.SHA256 {
+		return wasm.Source{}, fmt.Errorf("%s has sha256 %s, its manifest says %s: %w: install the plugin again", file, sum, a.SHA256, manifest.ErrDigest)
+	}
+	return wasm.Source{
+		ID: m.ID, Code: code, Command: a.Mode == manifest.ModeCommand,
+		Memory: int64(m.Limits.MemoryMiB) << 20, Instances: m.Limits.Instances,
+	}, nil
+}
