@@ -63,11 +63,12 @@ func (db *DB) watchSpace() {
 	if st, err := db.fs.Stat(name); err == nil {
 		s.Ballast = st.Size()
 	}
-	if b.ran.Swap(false) || isFull(db.head.Failed()) {
+	failed := isFull(db.head.Failed()) // and what would mend the log needs more than there is
+	if ran := b.ran.Swap(false); failed || ran && s.Free < s.Wanted {
 		b.full = s.Wanted > 0
 	}
 	switch {
-	case s.Ballast > 0 && (b.full && s.Free < s.Wanted || s.Ballast > s.Wanted):
+	case s.Ballast > 0 && (b.full && (failed || s.Free < s.Wanted) || s.Ballast > s.Wanted):
 		if err := db.fs.Remove(name); err != nil {
 			db.log.Error("The ballast stays", "file", name, "err", err)
 			break
@@ -76,7 +77,7 @@ func (db *DB) watchSpace() {
 			db.log.Warn("The disk is full: the ballast is given back, so that there is room to tidy up", "bytes", s.Ballast)
 		}
 		s.Free, s.Ballast = s.Free+s.Ballast, 0
-	case s.Ballast < s.Wanted && s.Free+s.Ballast >= 2*s.Wanted:
+	case !failed && s.Ballast < s.Wanted && s.Free+s.Ballast >= 2*s.Wanted:
 		if err := writeBallast(db.fs, name, s.Wanted); err != nil {
 			db.log.Debug("The ballast cannot be written", "err", err)
 			db.remove(name)
@@ -84,7 +85,7 @@ func (db *DB) watchSpace() {
 		}
 		s.Free, s.Ballast = s.Free+s.Ballast-s.Wanted, s.Wanted
 	}
-	if b.full && (s.Wanted == 0 || s.Ballast == s.Wanted && s.Free >= s.Wanted) {
+	if b.full && !failed && (s.Wanted == 0 || s.Ballast == s.Wanted && s.Free >= s.Wanted) {
 		b.full = false
 		db.log.Info("There is space on the disk again", "free", s.Free)
 	}

@@ -171,6 +171,54 @@ func TestTheBallastIsGivenBackWhenTheDiskIsFull(t *testing.T) {
 	}
 }
 
+// There is room for the ballast, but not for the checkpoint that the log needs: the ballast goes, and nobody is told that
+// there is space until the log takes samples again.
+func TestTheDiskIsFullUntilTheLogIsMended(t *testing.T) {
+	const want = 80 << 10
+	disk := vfs.NewMem()
+	mustMkdir(t, disk)
+	disk.SetSize(4 << 20)
+	var space Space
+	db, err := Open(Options{Dir: "data", FS: disk, Sync: "off", Ballast: want, Space: func(s Space) { space = s },
+		Clock: func() time.Time { return time.UnixMilli(1 << 42) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if err := db.maintain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	disk.Hook(func(op vfs.Op) error {
+		if op.Kind == "write" {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	if err := db.Append(t.Context(), one(seriesN(1), scenarioStart, 1)); !errors.Is(err, storage.ErrNoSpace) {
+		t.Fatal(err)
+	}
+	for k := range 5 {
+		if err := db.maintain(t.Context()); !errors.Is(err, syscall.ENOSPC) {
+			t.Fatal(err)
+		}
+		if !space.Full || space.Ballast != 0 || space.Free < want {
+			t.Errorf("look %d: %+v", k, space)
+		}
+	}
+	disk.Hook(nil)
+	for range 2 { // the log is mended after the first look
+		if err := db.maintain(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if space.Full || space.Ballast != want {
+		t.Errorf("with space again: %+v", space)
+	}
+	if err := db.Append(t.Context(), one(seriesN(1), scenarioStart+1, 1)); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAHeadTellsWhichSeriesItHas(t *testing.T) {
 	disk := vfs.NewMem()
 	mustMkdir(t, disk)
