@@ -160,6 +160,7 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 		MaxNesting:      cfg.Query.MaxNesting,
 		MaxRegexLength:  int(cfg.Query.MaxRegexLength),
 		Threads:         cfg.Query.Threads,
+		TypeLabels:      cfg.Global.Has(config.FeatureTypeAndUnit),
 		SubqueryStepNow: h.evaluationInterval,
 		SubqueryStep:    cfg.Global.EvaluationInterval.Std(),
 		Elsewhere:       func(name string) string { return elsewhere(h.plugins, name) },
@@ -174,6 +175,7 @@ func (h *Host) build(ctx context.Context, cfg *config.Config) error {
 		Dir:        cfg.Plugins.Dir,
 		Cache:      cfg.Plugins.Cache,
 		Memory:     int64(cfg.Plugins.Memory),
+		Runtime:    cfg.Plugins.Runtime,
 		Logger:     h.part("plugin"),
 		Registerer: h.registry,
 	})

@@ -47,6 +47,8 @@ type Options struct {
 
 	StartTimestamps bool // start timestamps of samples matter to rate and its kin, and start_timestamp has a result (upstream's use-start-timestamps)
 
+	TypeLabels bool // series tell their type in __type__: what is no counter is known by it, not by its name (of upstream's type-and-unit-labels)
+
 	// Elsewhere is asked about a function that neither PromQL nor SetFunctions has. What it returns, if it knows
 	// something, is said in the error. Nil knows nothing.
 	Elsewhere func(name string) string

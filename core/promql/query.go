@@ -161,7 +161,7 @@ func (e *Engine) run(ctx context.Context, q storage.Queryable, root plan.Node, r
 	}()
 	o := exec.Options{
 		Lookback: r.lookback, SubqueryStep: e.subqueryStep(), MaxSamples: e.opts.MaxSamples, DelayedNames: e.opts.DelayedNames,
-		StartTimes: e.opts.StartTimestamps, Pool: &e.pool, Helpers: e.helpers,
+		StartTimes: e.opts.StartTimestamps, TypeLabels: e.opts.TypeLabels, Pool: &e.pool, Helpers: e.helpers,
 		Explain: r.explain, Stepwise: r.perStep, Query: r.expr,
 		Account: act.account, Samples: &act.samples, MaxSeries: e.opts.MaxSeries, MaxResultBytes: e.opts.MaxResultBytes, WorthHelp: e.worth, StretchRows: e.stretch,
 	}

@@ -48,6 +48,7 @@ const (
 type query struct {
 	ctx     context.Context
 	delayed bool // names are removed at the end
+	typed   bool // series tell their type in a label
 	pool    *Pool
 	helpers *Helpers
 
@@ -59,6 +60,7 @@ type query struct {
 	granted    atomic.Int64 // cells, of what the account has
 	growing    sync.Mutex
 	used, peak atomic.Int64  // cells; helpers charge, too
+	held       atomic.Int64  // cells, of what the account has, that are no samples: what is selected, and its labels
 	samples    *atomic.Int64 // read, counted for each step that looks at them
 
 	maxSeries      int   // of the result; 0 is no limit
@@ -84,7 +86,7 @@ func newQuery(ctx context.Context, o Options) *query {
 		o.Samples = new(atomic.Int64)
 	}
 	return &query{
-		ctx: ctx, delayed: o.DelayedNames, pool: o.Pool, helpers: o.Helpers, byKey: map[string]*selection{},
+		ctx: ctx, delayed: o.DelayedNames, typed: o.TypeLabels, pool: o.Pool, helpers: o.Helpers, byKey: map[string]*selection{},
 		text: o.Query, tracing: o.Explain, began: time.Now(),
 		account: o.Account, samples: o.Samples, maxSeries: o.MaxSeries, maxResultBytes: o.MaxResultBytes,
 		worthHelp: cmp.Or(o.WorthHelp, worthHelp), stretchRows: cmp.Or(o.StretchRows, stretchRows),
@@ -108,8 +110,19 @@ func (q *query) charge(cells int) error {
 		more := (used - q.budget + cellsPerSample - 1) / cellsPerSample
 		return fmt.Errorf("%w: %d more than the %d that [query] max_samples lets a query hold", ErrTooManySamples, more, q.budget/cellsPerSample)
 	}
-	if q.account != nil && used > q.granted.Load() {
-		return q.grow(used)
+	return q.cover(used + q.held.Load())
+}
+
+// hold takes memory for what is no samples and stays as long as the query.
+func (q *query) hold(bytes int) error {
+	cells := int64(bytes+cellBytes-1) / cellBytes
+	return q.cover(q.held.Add(cells) + q.used.Load())
+}
+
+// cover sees to it that the account has so many cells.
+func (q *query) cover(cells int64) error {
+	if q.account != nil && cells > q.granted.Load() {
+		return q.grow(cells)
 	}
 	return nil
 }
@@ -124,11 +137,11 @@ const (
 	grantCells = 128 << 10 // that are taken at a time
 )
 
-// grow takes memory so that used cells can be held.
-func (q *query) grow(used int64) error {
+// grow takes memory so that so many cells can be held.
+func (q *query) grow(cells int64) error {
 	q.growing.Lock()
 	defer q.growing.Unlock()
-	more := used - q.granted.Load()
+	more := cells - q.granted.Load()
 	if more <= 0 {
 		return nil
 	}
@@ -199,8 +212,16 @@ func (q *query) open(from storage.Querier) error {
 
 // resolve selects the series of s.
 func (q *query) resolve(s *selection) error {
-	cols, err := q.from.Select(q.ctx, s.mint, s.maxt, s.matchers...)
-	if err != nil {
+	var refused error
+	ctx := storage.WithBudget(q.ctx, func(bytes int) error {
+		refused = q.hold(bytes)
+		return refused
+	})
+	cols, err := q.from.Select(ctx, s.mint, s.maxt, s.matchers...)
+	switch {
+	case refused != nil:
+		return refused
+	case err != nil:
 		return ofStorage(fmt.Errorf("expanding series: %w", err))
 	}
 	s.src, err = newSource(q, cols)

@@ -24,6 +24,7 @@ type Options struct {
 	MaxResultBytes int64         // of the result's labels and samples; 0 is no limit
 	DelayedNames   bool          // remove metric names at the end only
 	StartTimes     bool          // start_timestamp has a result
+	TypeLabels     bool          // a label of series tells whether they are counters
 	Pool           *Pool         // shared by the evaluations of an engine
 	Account        Account       // what memory is taken from besides; may be nil
 	Samples        *atomic.Int64 // where the samples read are counted as they are; may be nil

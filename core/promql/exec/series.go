@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/schema"
 
@@ -75,7 +76,7 @@ func sameName(ss []series) bool {
 		if i == 0 {
 			name = n
 		}
-		if n != name || s.labels.Get("__type__") != "" || s.labels.Get("__unit__") != "" {
+		if n != name || s.labels.Get(model.MetricTypeLabel) != "" || s.labels.Get(model.MetricUnitLabel) != "" {
 			return false
 		}
 	}

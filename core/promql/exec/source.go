@@ -41,9 +41,15 @@ func newSource(q *query, groups []storage.Columns) (*source, error) {
 	starts := make([]int, 0, len(groups)+1)
 	for gi, g := range groups {
 		starts = append(starts, len(s.refs))
+		bytes := 0
 		for i := range g.Len() {
+			ls := g.Labels(i)
+			bytes += int(ls.ByteSize()) + 16
 			s.refs = append(s.refs, ref{int32(gi), int32(i)})
-			s.series = append(s.series, series{labels: g.Labels(i)})
+			s.series = append(s.series, series{labels: ls})
+		}
+		if err := q.hold(bytes); err != nil {
+			return nil, err
 		}
 	}
 	if len(groups) < 2 {

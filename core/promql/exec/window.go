@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/promql/parser/posrange"
 	"github.com/prometheus/prometheus/util/annotations"
 
@@ -38,7 +39,7 @@ type windowScan struct {
 	takesUniform bool                   // the results are taken bucket by bucket
 	checks       bool                   // the function refuses arguments, also where all it has is histograms
 
-	named string // the last metric that was looked at for being a counter
+	named, typed string // the last metric that was looked at for being a counter, and its type if series have one
 }
 
 func (op *windowScan) open(q *query) ([]series, error) {
@@ -72,7 +73,7 @@ func (op *windowScan) run(q *query, out sink) error {
 	}
 	return s.run(q, func(n int, col column) error {
 		if op.counter {
-			op.remarkName(q, src.series[n].name(), col.v)
+			op.remarkCounter(q, src.series[n], col.v)
 		}
 		return out(n, col)
 	})
@@ -194,12 +195,23 @@ func (op *windowScan) compute(q *query, w *fn.Window, in fn.Series, args [][]flo
 	})
 }
 
-// remarkName warns of a function of counters that has a result on what may not be one, by its name.
-func (op *windowScan) remarkName(q *query, name string, col []float64) {
-	if name == "" || name == op.named || empty(col) {
+// remarkCounter warns of a function of counters that has a result on what may not be one, by its name, or by its type if
+// series have one.
+func (op *windowScan) remarkCounter(q *query, s series, col []float64) {
+	name, typ := s.name(), ""
+	if q.typed {
+		typ = s.labels.Get(model.MetricTypeLabel)
+	}
+	if name == "" || name == op.named && typ == op.typed || empty(col) {
 		return
 	}
-	op.named = name
+	op.named, op.typed = name, typ
+	if q.typed {
+		if typ != string(model.MetricTypeCounter) && typ != string(model.MetricTypeHistogram) {
+			q.annotate(annotations.NewPossibleNonCounterLabelInfo(name, typ, op.pos))
+		}
+		return
+	}
 	for _, suffix := range []string{"_total", "_sum", "_count", "_bucket"} {
 		if strings.HasSuffix(name, suffix) {
 			return

@@ -98,6 +98,7 @@ func (b *Block) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matc
 		return nil, b.indexError(err)
 	}
 	var out []storage.Columns
+	take := storage.BudgetOf(ctx)
 	for n := -1; len(ids) > 0; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -129,6 +130,9 @@ func (b *Block) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matc
 			return nil, err
 		}
 		if c != nil {
+			if err := take(c.size()); err != nil {
+				return nil, err
+			}
 			out = append(out, c)
 		}
 		ids = ids[k:]

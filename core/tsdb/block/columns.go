@@ -34,6 +34,12 @@ type columns struct {
 	ts    []int64
 }
 
+// size returns about how many bytes the selection takes.
+func (c *columns) size() int {
+	const self, perSeries, perSpan = 300, 32, 128
+	return self + perSeries*len(c.slots) + perSpan*cap(c.spans) + 8*cap(c.ts)
+}
+
 // labelBatch is how many full label sets are made at once and lie together in memory: few enough that one that is
 // kept for long does not keep much else.
 const labelBatch = 16

@@ -36,6 +36,12 @@ type columns struct {
 	rows   []rowRange
 }
 
+// size returns about how many bytes the selection takes.
+func (c *columns) size() int {
+	const self, perSeries, perTile = 400, 48, 128
+	return self + perSeries*len(c.slots) + perTile*cap(c.tiles) + 8*(cap(c.ts)+cap(c.vals))
+}
+
 type rowRange struct{ lo, hi int32 }
 
 // byLabels sorts what is selected of a group, of which nothing but labels is there yet.

@@ -58,7 +58,7 @@ func (h *Head) Select(ctx context.Context, lease *Lease, mint, maxt int64, ms ..
 	if mint > maxt || h.mint.Load() > maxt || h.maxt.Load() < mint {
 		return nil, ctx.Err()
 	}
-	levels := h.pick(ms)
+	levels, take := h.pick(ms), storage.BudgetOf(ctx)
 	out := make([][]storage.Columns, 0, len(levels))
 	for i := len(levels) - 1; i >= 0; i-- { // level 0 is where series are now
 		var cs []storage.Columns
@@ -71,9 +71,13 @@ func (h *Head) Select(ctx context.Context, lease *Lease, mint, maxt int64, ms ..
 			if err != nil {
 				return nil, err
 			}
-			if c != nil {
-				cs = append(cs, c)
+			if c == nil {
+				continue
 			}
+			if err := take(c.size()); err != nil {
+				return nil, err
+			}
+			cs = append(cs, c)
 		}
 		if len(cs) > 0 {
 			out = append(out, cs)
@@ -196,7 +200,7 @@ func (h *Head) inOrder(c *columns, g *group) {
 }
 
 // columns copies what a selection needs of a group; nil if none of the series has a sample in the range.
-func (h *Head) columns(lease *Lease, g *group, slots []uint32, mint, maxt int64) (storage.Columns, error) {
+func (h *Head) columns(lease *Lease, g *group, slots []uint32, mint, maxt int64) (*columns, error) {
 	c := &columns{h: h, common: g.common, slots: slots}
 	h.inOrder(c, g)
 	mu := h.lock(g)
