@@ -53,7 +53,7 @@ func TestRandomQueriesEqualUpstream(t *testing.T) {
 	for s := *seed; s < *seed+uint64(count/perData); s++ {
 		r := rand.New(rand.NewPCG(s, 0))
 		data := randomData(r)
-		both := newBoth(t, r.IntN(4) == 0)
+		both := newBothOf(t, r.IntN(4) == 0, r.IntN(4) == 0)
 		if s%2 == 0 {
 			both = both.helped()
 		}
@@ -135,13 +135,16 @@ type both struct {
 	stored storage.Queryable // what ours reads, if not the data itself
 }
 
-func newBoth(t testing.TB, delayed bool) both {
+func newBoth(t testing.TB, delayed bool) both { return newBothOf(t, delayed, false) }
+
+// newBothOf is newBoth where, with typed, series tell their type in a label.
+func newBothOf(t testing.TB, delayed, typed bool) both {
 	theirs := upstream.NewEngine(upstream.EngineOpts{
 		MaxSamples: 50_000_000, Timeout: time.Minute, EnablePerStepStats: true, EnableAtModifier: true, EnableNegativeOffset: true,
-		EnableDelayedNameRemoval: delayed, NoStepSubqueryIntervalFn: func(int64) int64 { return 60_000 }, Parser: parser.NewParser(syntax),
+		EnableDelayedNameRemoval: delayed, EnableTypeAndUnitLabels: typed, NoStepSubqueryIntervalFn: func(int64) int64 { return 60_000 }, Parser: parser.NewParser(syntax),
 	})
 	t.Cleanup(func() { theirs.Close() })
-	return both{ours: New(Options{Syntax: syntax, DelayedNames: delayed}), theirs: theirs}
+	return both{ours: New(Options{Syntax: syntax, DelayedNames: delayed, TypeLabels: typed}), theirs: theirs}
 }
 
 // helped makes ours use helpers for the smallest of queries, and decode few rows at a time.

@@ -42,7 +42,7 @@ func randomData(r *rand.Rand) memory {
 			}
 			add("temp", gaugeValues(r, len(times)), "mode", mode)
 			if r.IntN(3) == 0 {
-				add("queue", gaugeValues(r, len(times)), "mode", mode, "__type__", "gauge")
+				add("queue", gaugeValues(r, len(times)), "mode", mode, "__type__", oneOf(r, "gauge", "counter", "histogram", "summary"))
 			}
 		}
 		acc := make([]float64, len(times))
@@ -65,6 +65,9 @@ func randomData(r *rand.Rand) memory {
 			add("target_info", ones, "version", strconv.Itoa(i), "zone", "z")
 		}
 		if r.IntN(2) == 0 {
+			add("disk.ops", counterValues(r, len(times)), "disk.name", oneOf(r, "sda", "sdb"))
+		}
+		if r.IntN(2) == 0 {
 			add("build_info", gaugeValues(r, len(times)), "rev", strconv.Itoa(g))
 		}
 		slices.SortFunc(ss, func(a, b model.Series) int { return labels.Compare(a.Labels, b.Labels) })
@@ -76,6 +79,8 @@ func randomData(r *rand.Rand) memory {
 	}
 	return m
 }
+
+func oneOf(r *rand.Rand, of ...string) string { return of[r.IntN(len(of))] }
 
 func randomTimes(r *rand.Rand) []int64 {
 	step := []int64{5_000, 15_000, 30_000, 60_000}[r.IntN(4)]
@@ -198,7 +203,7 @@ func (q *randomQuery) vector(depth int, ordered bool) string {
 		return q.aggregate(depth-1, ordered)
 	case 6:
 		if q.IntN(2) == 0 {
-			return "-" + q.vector(depth-1, ordered)
+			return q.pick("-", "-", "-", "+") + q.vector(depth-1, ordered)
 		}
 		return fmt.Sprintf(`label_replace(%s, %q, "$1-x", %q, "(.*)")`, q.vector(depth-1, ordered), q.pick("new", "job", "mode", "__name__"), q.pick("job", "mode", "instance"))
 	case 7:
@@ -247,7 +252,7 @@ func (q *randomQuery) name() string {
 		return q.histogramName()
 	}
 	if q.IntN(8) == 0 {
-		return q.pick(`{__name__=~".*_total"}`, `{job="j0"}`, `{__name__=~"temp|queue"}`, `{mode!="",job=~"j.*"}`)
+		return q.pick(`{"disk.ops"}`, `{"disk.ops", "disk.name"="sda"}`, `{__name__=~".*_total"}`, `{job="j0"}`, `{__name__=~"temp|queue"}`, `{mode!="",job=~"j.*"}`)
 	}
 	return q.pick("ops_total", "errors_total", "temp", "queue", "lat_bucket", "ops_total", "temp", "target_info") + q.pick("", "", "", `{job="j0"}`, `{mode=~"a|b"}`, `{mode!="a"}`, `{instance="host-1"}`, `{le="1"}`)
 }
@@ -255,7 +260,7 @@ func (q *randomQuery) name() string {
 func (q *randomQuery) modifiers(at bool) string {
 	var s string
 	if q.IntN(6) == 0 {
-		s = " offset " + q.pick("1m", "-1m", "37s", "7m")
+		s = " offset " + q.pick("1m", "-1m", "37s", "7m", "(1m / 2)", "-(10s + 7s)", "(step() / 2)", "90")
 	}
 	if at && !q.free && q.IntN(8) == 0 {
 		s = q.pick(" @ start()", " @ end()", fmt.Sprintf(" @ %d.%d", dataStart/1000+int64(q.IntN(1800)), q.IntN(1000))) + s
@@ -269,10 +274,13 @@ func (q *randomQuery) modifiers(at bool) string {
 // may vary: there upstream goes on to evaluate the subquery, though not to select for it, until the end of the query.
 func (q *randomQuery) rangeVector(depth int, fixed bool) string {
 	width := q.pick("30s", "1m", "2m", "5m", "20m", "61s")
+	if q.IntN(8) == 0 {
+		width = q.pick("1m * 2", "30s + step()", "min_of(5m, 1m + step())", "max_of(30s, range() / 4)", "(2 ^ 8)", "10m % 7m", "300", "5m - 30")
+	}
 	if depth > 0 && q.IntN(4) == 0 {
-		mods := strings.Replace(q.modifiers(!fixed), "-1m", "2m", 1)
+		mods := strings.Replace(strings.Replace(q.modifiers(!fixed), "-1m", "2m", 1), "-(10s", "(10s", 1)
 		inner := randomQuery{Rand: q.Rand, free: q.free || mods != "", native: q.native} // it is evaluated as a range query
-		return fmt.Sprintf("(%s)[%s:%s]%s", inner.vector(depth-1, true), width, q.pick("", "10s", "30s", "1m", "7s"), mods)
+		return fmt.Sprintf("(%s)[%s:%s]%s", inner.vector(depth-1, true), width, q.pick("", "10s", "30s", "1m", "7s", "15s * 2"), mods)
 	}
 	return fmt.Sprintf("%s[%s]%s", q.name(), width, q.modifiers(true))
 }
@@ -288,7 +296,7 @@ func (q *randomQuery) overRange(depth int) string {
 	}
 	switch kind {
 	case 0, 1, 2, 3:
-		return q.pick("rate", "increase", "delta", "irate", "idelta", "rate", "increase") + "(" + v + ")"
+		return q.pick("rate", "increase", "delta", "irate", "idelta", "deriv", "rate", "increase") + "(" + v + ")"
 	case 4:
 		return fmt.Sprintf("quantile_over_time(%s, %s)", q.scalar(depth-1), v)
 	case 5:
@@ -307,7 +315,7 @@ func (q *randomQuery) grouping() string {
 	case 1:
 		return " without (" + q.pick("mode", "instance, job", "le", "") + ") "
 	}
-	return " by (" + q.pick("job", "mode", "job, mode", "instance", "__name__", "missing", "le, job") + ") "
+	return " by (" + q.pick("job", "mode", `"disk.name"`, "job, mode", "instance", "__name__", "missing", "le, job") + ") "
 }
 
 func (q *randomQuery) aggregate(depth int, ordered bool) string {
@@ -344,6 +352,9 @@ func (q *randomQuery) function(depth int, ordered bool) string {
 		return q.pick("absent", "timestamp", "timestamp", "timestamp") + "(" + v + ")"
 	case 4:
 		if q.instant {
+			if q.IntN(2) == 0 {
+				return q.pick("sort_by_label", "sort_by_label_desc") + "(" + v + q.pick("", `, "job"`, `, "mode", "instance"`) + ")"
+			}
 			return q.pick("sort", "sort_desc") + "(" + v + ")"
 		}
 	case 5:
@@ -364,7 +375,7 @@ func (q *randomQuery) operator() string {
 }
 
 func (q *randomQuery) matching() string {
-	return q.pick("", "", "", " on (job)", " on (instance, mode)", " ignoring (mode)", " on (mode)", " on ()", " ignoring (job, le)")
+	return q.pick("", "", "", " on (job)", " on (instance, mode)", " ignoring (mode)", " on (mode)", " on ()", " ignoring (job, le)", ` on (job, "disk.name")`, " on (__name__, mode)")
 }
 
 func (q *randomQuery) binary(depth int, ordered bool) string {
@@ -396,7 +407,7 @@ func (q *randomQuery) withScalar(depth int, ordered bool) string {
 }
 
 func (q *randomQuery) number() string {
-	return q.pick("0", "1", "2", "-1", "0.5", "0.9", "100", "Inf", "-Inf", "NaN", "1e300", "0.1")
+	return q.pick("0", "1", "2", "-1", "0.5", "0.9", "100", "Inf", "-Inf", "NaN", "1e300", "0.1", "0x1F", "1_000", "1m30s", ".5e-3")
 }
 
 func (q *randomQuery) scalar(depth int) string {

@@ -44,6 +44,9 @@ func (nothing) run(*query, sink) error        { return nil }
 
 // vector makes the operator of an expression of type vector.
 func (b builder) vector(n plan.Node) (operator, error) {
+	if plus, ok := n.(*plan.Plus); ok {
+		return b.vector(plus.Of)
+	}
 	if b.trace == nil {
 		return b.untraced(n)
 	}

@@ -35,6 +35,8 @@ func (b builder) scalar(n plan.Node) (scalar, error) {
 		}
 		s, err := inner.scalar(n.Of)
 		return scalarInvariant{s, b.grid.N}, err
+	case *plan.Plus:
+		return b.scalar(n.Of)
 	case *plan.Negate:
 		s, err := b.scalar(n.Of)
 		return scalarMap{[]scalar{s}, func(args [][]float64, k int) float64 { return -args[0][k] }}, err

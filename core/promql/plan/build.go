@@ -70,8 +70,12 @@ func (b *builder) build(e parser.Expr) (part, error) {
 		return b.build(n.Expr)
 	case *parser.UnaryExpr:
 		p, err := b.build(n.Expr)
-		if err == nil && n.Op == parser.SUB {
+		switch {
+		case err != nil:
+		case n.Op == parser.SUB:
 			p.node = &Negate{x, p.node}
+		default:
+			p.node = &Plus{x, p.node}
 		}
 		return p, err
 	case *parser.VectorSelector:

@@ -36,7 +36,7 @@ func TestPlans(t *testing.T) {
 		{"within a subquery what is invariant is computed once", `sum_over_time((up @ 10)[5m:1m])`, `sum_over_time(once(up@10000)[300000:60000])`},
 		{"a subquery may have @", `sum_over_time(up[5m:] @ 10 offset 1m)`, `once(sum_over_time(up[300000:0]@10000-60000))`},
 		{"parentheses go", `((up)) + ((1))`, `(up + 1)`},
-		{"plus is nothing", `+up`, `up`},
+		{"plus is nothing but no selector", `timestamp(+up)`, `timestamp(+up)`},
 		{"the parameter of an aggregation is evaluated as upstream does", `topk(scalar(up @ 10), up)`, `topk(scalar(up~10000), up)`},
 		{"it knows no start()", `topk(scalar(up @ start()), up)`, `topk(scalar(up), up)`},
 		{"groupings are sorted", `sum by (b, a) (up)`, `sum by a,b (up)`},
@@ -94,6 +94,8 @@ func dump(n Node) string {
 		return n.Op.String() + by + "(" + param + dump(n.Of) + ")"
 	case *Binary:
 		return "(" + dump(n.LHS) + " " + n.Op.String() + " " + dump(n.RHS) + ")"
+	case *Plus:
+		return "+" + dump(n.Of)
 	case *Negate:
 		return "-" + dump(n.Of)
 	case *Invariant:

@@ -54,6 +54,8 @@ func (r *references) look(n Node, within []Reference) (found bool) {
 			return r.look(n.Of, within)
 		}
 		found = r.look(n.Sub.Expr, append(within[:len(within):len(within)], n.Reference))
+	case *Plus:
+		found = r.look(n.Of, within)
 	case *Negate:
 		found = r.look(n.Of, within)
 	case *Aggregate:

@@ -160,6 +160,12 @@ type Negate struct {
 	Of Node
 }
 
+// Plus is unary plus: it changes no value, but what it stands before is no selector for those above it.
+type Plus struct {
+	expr
+	Of Node
+}
+
 // Invariant is an expression whose value at the first step is its value at every step.
 type Invariant struct {
 	expr
