@@ -46,6 +46,7 @@ type DB struct {
 	lock      io.Closer
 	head      *head.Head
 	natives   natives
+	counted   counted
 	reg       registrar
 	m         metrics
 
@@ -453,9 +454,6 @@ func (db *DB) Stats() Stats {
 	}
 	return s
 }
-
-// Cardinality says what the series in memory are made of; its lists have at most limit entries.
-func (db *DB) Cardinality(limit int) storage.Cardinality { return db.head.Cardinality(limit) }
 
 type metrics struct {
 	cuts, merges, deletions prometheus.Counter

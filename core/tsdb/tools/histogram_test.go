@@ -64,3 +64,41 @@ func TestHistogramsAreSeenAsWhatTheyAre(t *testing.T) {
 		t.Errorf("%+v, %v", a, err)
 	}
 }
+
+func TestAPartHasAsManySeriesAsUsersSee(t *testing.T) {
+	dir := t.TempDir()
+	db, err := tsdb.Open(tsdb.Options{Dir: dir, FS: vfs.OS{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := func(name string) labels.Labels { return labels.FromStrings("__name__", name, "job", "x") }
+	h := &histogram.Histogram{Count: 3, Sum: 2, PositiveSpans: []histogram.Span{{Offset: 0, Length: 2}}, PositiveBuckets: []int64{1, 1}}
+	custom := &histogram.Histogram{Schema: histogram.CustomBucketsSchema, CustomValues: []float64{1}, Count: 2, PositiveSpans: []histogram.Span{{Length: 2}}, PositiveBuckets: []int64{1, 0}}
+	start := time.Now().Add(-12 * time.Hour).UnixMilli()
+	for at := start; at < start+10*time.Hour.Milliseconds(); at += time.Hour.Milliseconds() {
+		err = db.Append(t.Context(), []model.Series{
+			{Labels: named("only"), Histograms: []model.Histogram{{T: at, H: h}, {T: at + 1, H: custom}}},
+			{Labels: named("both.and"), Histograms: []model.Histogram{{T: at, H: h}}, Samples: []model.Sample{{T: at + 2, V: 5}}},
+			{Labels: named("both_and"), Samples: []model.Sample{{T: at, V: 1}}},
+			{Labels: named("plain"), Samples: []model.Sample{{T: at, V: 1}}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(db.Relieve(t.Context()), db.Close()); err != nil { // makes parts of what is old
+		t.Fatal(err)
+	}
+	l, err := List(t.Context(), vfs.OS{}, dir, true)
+	if err != nil || l.Head.Series != 4 {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if len(l.Parts) == 0 {
+		t.Fatal("there are no parts")
+	}
+	for _, p := range l.Parts {
+		if p.Series != 4 {
+			t.Errorf("%+v", p)
+		}
+	}
+}

@@ -5,13 +5,22 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
+	"math"
+	"regexp"
 	"slices"
+	"strings"
+
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/storage/facet"
 	"github.com/hearth-project/hearth/core/tsdb"
 	"github.com/hearth-project/hearth/core/tsdb/block"
 	"github.com/hearth-project/hearth/core/tsdb/head"
+	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
 // Part is a directory of parts/.
@@ -21,7 +30,7 @@ type Part struct {
 	Level   int    `json:"level,omitempty"` // 1 as cut from the head, more the longer the window it is merged for
 	MinTime int64  `json:"min_time"`        // Unix milliseconds
 	MaxTime int64  `json:"max_time"`
-	Series  int    `json:"series"`
+	Series  int    `json:"series"` // of users: native histograms are one each
 	Groups  int    `json:"groups"`
 	Samples int64  `json:"samples"`
 	Bytes   int64  `json:"bytes"`
@@ -88,8 +97,15 @@ func (l *Listing) list(ctx context.Context, fsys vfs.FS, load bool) error {
 		case err == nil:
 			m := b.Meta()
 			p.Level, p.MinTime, p.MaxTime = tsdb.Level(m.MinTime, m.MaxTime), m.MinTime, m.MaxTime
-			p.Series, p.Groups, p.Samples = m.Series, m.Groups, m.Samples
-			if err := b.Close(); err != nil {
+			p.Groups, p.Samples = m.Groups, m.Samples
+			p.Series, err = countSeries(ctx, b)
+			if cerr := b.Close(); cerr != nil {
+				return cerr
+			}
+			switch {
+			case errors.Is(err, block.ErrCorrupt):
+				p.Series, p.State, p.Problem = m.Series, Damaged, err.Error()
+			case err != nil:
 				return err
 			}
 		case d.state == Unfinished:
@@ -106,6 +122,40 @@ func (l *Listing) list(ctx context.Context, fsys vfs.FS, load bool) error {
 		return cmp.Or(cmp.Compare(min(1, b.Samples), min(1, a.Samples)), cmp.Compare(a.MinTime, b.MinTime))
 	})
 	return l.listHead(ctx, fsys, load)
+}
+
+// countSeries returns how many series of users a part has: to the part, native histograms are several each.
+func countSeries(ctx context.Context, b *block.Block) (int, error) {
+	m := b.Meta()
+	cs, err := b.Select(ctx, m.MinTime, m.MaxTime, labels.MustNewMatcher(labels.MatchNotEqual, facet.Name, ""))
+	if err != nil || len(cs) == 0 {
+		return m.Series, err
+	}
+	facets, histograms, metrics := 0, map[string]bool{}, map[string]bool{}
+	var key []byte
+	for _, c := range cs {
+		facets += c.Len()
+		for i := range c.Len() {
+			ls := c.Labels(i)
+			if of, samples := facet.Split(ls); samples {
+				key = of.Bytes(key[:0])
+				histograms[string(key)] = true
+				metrics[regexp.QuoteMeta(of.Get(model.MetricNameLabel))] = true
+			}
+		}
+	}
+	// Those that have numbers as well are there as plain series, too.
+	names := labels.MustNewMatcher(labels.MatchRegexp, model.MetricNameLabel, strings.Join(slices.Sorted(maps.Keys(metrics)), "|"))
+	if cs, err = b.Select(ctx, m.MinTime, m.MaxTime, names, labels.MustNewMatcher(labels.MatchEqual, facet.Name, "")); err != nil {
+		return m.Series, err
+	}
+	for _, c := range cs {
+		for i := range c.Len() {
+			key = c.Labels(i).Bytes(key[:0])
+			delete(histograms, string(key))
+		}
+	}
+	return m.Series - facets + len(histograms), nil
 }
 
 func (l *Listing) listHead(ctx context.Context, fsys vfs.FS, load bool) error {
@@ -131,8 +181,12 @@ func (l *Listing) listHead(ctx context.Context, fsys vfs.FS, load bool) error {
 	if len(problems) == 0 {
 		l.Problems = append(l.Problems, notes...)
 	}
+	series, err := h.Labels(ctx, math.MinInt64, math.MaxInt64)
+	if err != nil {
+		return err
+	}
 	s := h.Stats()
-	l.Head.Loaded, l.Head.Series, l.Head.MinTime, l.Head.MaxTime = true, s.Series, s.MinTime, s.MaxTime
+	l.Head.Loaded, l.Head.Series, l.Head.MinTime, l.Head.MaxTime = true, len(index.Sort(series)), s.MinTime, s.MaxTime
 	return eachHeadSeries(ctx, h, func(_ storage.Columns, _ int, _ []int64, vals []float64) error {
 		l.Head.Samples += int64(len(vals))
 		return nil
