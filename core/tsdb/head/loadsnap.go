@@ -132,7 +132,7 @@ func (l *loader) snapRecords(r *wal.Reader, name string, groups chan<- groupReco
 	return nil
 }
 
-// copyAside keeps a damaged snapshot under another name: the checkpoint that follows deletes the original.
+// copyAside keeps a damaged file under another name: the checkpoint that follows deletes the original.
 func copyAside(l *loader, name string) error {
 	err := l.h.opts.FS.Link(name, name+".damaged")
 	if errors.Is(err, fs.ErrExist) {

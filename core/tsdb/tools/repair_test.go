@@ -78,6 +78,64 @@ func TestRepairMendsAndKeepsTheRest(t *testing.T) {
 	}
 }
 
+// A tile file that is damaged is needed for the tiles beside the damage: they go into another one, and it goes aside.
+func TestRepairMendsTileFiles(t *testing.T) {
+	disk := vfs.NewMem()
+	if err := disk.MkdirAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		db, err := tsdb.Open(tsdb.Options{Dir: dir, FS: disk, Sync: "off", CheckpointBytes: 10_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- db.Run(ctx) }()
+		for range 120 {
+			time.Sleep(15 * time.Second)
+			var batch []model.Series
+			for i := range 40 {
+				batch = append(batch, model.Series{Labels: labels.FromStrings("__name__", "x", "instance", fmt.Sprint(i%8), "n", fmt.Sprint(i)),
+					Samples: []model.Sample{{T: time.Now().UnixMilli(), V: float64(time.Now().Unix() * int64(i) % 1009)}}})
+			}
+			if err := db.Append(ctx, batch); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stop()
+		if err := errors.Join(<-ran, db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	whole := strings.Count(samples(t, disk), "\n")
+	damaged := 0
+	for name, data := range files(t, disk) {
+		if filepath.Ext(name) != ".tiles" || len(data) < 1000 {
+			continue
+		}
+		damaged++
+		bad := disk.Kill()
+		flip(t, bad, name, len(data)/2, 1)
+		r, err := Repair(t.Context(), bad, dir, false)
+		if err != nil || len(r.Found) != 1 || len(r.Remain) > 0 {
+			t.Errorf("%s: %v, %+v", name, err, r)
+		}
+		if v, err := Verify(t.Context(), bad, dir, true); err != nil || len(v.Findings) > 0 {
+			t.Errorf("%s: after the repair %+v, %v", name, v, err)
+		}
+		if _, ok := files(t, bad)[name+".damaged"]; !ok {
+			t.Errorf("%s is not set aside", name)
+		}
+		if n := strings.Count(samples(t, bad), "\n"); n >= whole || n < whole*9/10 {
+			t.Errorf("%s: %d samples of %d", name, n, whole)
+		}
+	}
+	if damaged == 0 {
+		t.Error("there is no tile file")
+	}
+}
+
 // A page of 64 KiB that is damaged costs what is in it and not the part.
 func TestRepairSavesWhatIsBesideADamagedPage(t *testing.T) {
 	disk := vfs.NewMem()
