@@ -23,27 +23,47 @@ type folding struct {
 	hists []*histFold    // of the groups with native histograms
 	unis  []*uniformFold // of those whose histograms come bucket by bucket
 	m     *matrix        // groups in the order of their first series that has a value
+	order []int          // which groups these are
+	spare spare
+}
+
+// folded is the operator of a folding.
+type folded struct {
+	held
+	a  *plan.Aggregate
+	of operator
+	n  int
 }
 
 func fold(a *plan.Aggregate, of operator, n int) operator {
-	return &held{compute: func(q *query) (*matrix, error) {
-		ss, err := of.open(q)
+	op := &folded{a: a, of: of, n: n}
+	op.compute = func(q *query) (*matrix, error) {
+		f, err := op.begin(q)
 		if err != nil {
 			return nil, err
-		}
-		g := newGrouping(ss, a, a.Grouping)
-		f := &folding{
-			Aggregate: a, q: q, n: n, ss: ss, g: g,
-			folds: make([]fn.Fold, len(g.groups)), hists: make([]*histFold, len(g.groups)), unis: make([]*uniformFold, len(g.groups)), m: &matrix{},
-		}
-		for to := range g.at {
-			g.at[to] = -1
 		}
 		if err := of.run(q, f.add); err != nil {
 			return nil, err
 		}
 		return f.result()
-	}}
+	}
+	return op
+}
+
+func (op *folded) begin(q *query) (*folding, error) {
+	ss, err := op.of.open(q)
+	if err != nil {
+		return nil, err
+	}
+	g := newGrouping(ss, op.a, op.a.Grouping)
+	f := &folding{
+		Aggregate: op.a, q: q, n: op.n, ss: ss, g: g,
+		folds: make([]fn.Fold, len(g.groups)), hists: make([]*histFold, len(g.groups)), unis: make([]*uniformFold, len(g.groups)), m: &matrix{},
+	}
+	for to := range g.at {
+		g.at[to] = -1
+	}
+	return f, nil
 }
 
 // add adds the column of series i to its group.
@@ -63,7 +83,7 @@ func (f *folding) add(i int, col column) error {
 		}
 		f.place(to)
 		if f.g.size[to] == 1 && col.h == nil {
-			kept, err := f.q.column(f.n)
+			kept, err := f.spare.column(f.q, f.n)
 			if err != nil {
 				return err
 			}
@@ -96,6 +116,7 @@ func (f *folding) place(to int) {
 	f.g.at[to] = len(f.m.cols)
 	f.m.series = append(f.m.series, f.g.groups[to])
 	f.m.cols = append(f.m.cols, column{})
+	f.order = append(f.order, to)
 }
 
 // uniform adds a column that comes bucket by bucket, if its group allows it. If not, it makes histograms of it, or of

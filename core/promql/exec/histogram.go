@@ -40,25 +40,12 @@ func newClassic(q *query, m *matrix, arg plan.Node) *classic {
 		}
 		s := m.series[i]
 		ls := s.metric()
-		le := ls.Get(labels.BucketLabel)
-		upper, err := strconv.ParseFloat(le, 64)
+		upper, err := strconv.ParseFloat(ls.Get(labels.BucketLabel), 64)
 		if err != nil {
-			name := ""
-			if q.delayed {
-				name = ls.Get(plan.NameLabel)
-			}
-			q.annotate(annotations.NewBadBucketLabelWarning(name, le, arg.Pos()))
+			badBucket(q, ls, arg)
 			continue
 		}
-		key = ls.BytesWithoutLabels(key, labels.BucketLabel)
-		n, ok := c.at[string(key)]
-		if !ok {
-			n = len(c.hists)
-			c.at[string(key)] = n
-			bare := labels.NewBuilder(ls).Del(labels.BucketLabel).Labels()
-			c.hists = append(c.hists, hist{series: series{labels: bare, drop: s.drop}})
-		}
-		h := &c.hists[n]
+		h := &c.hists[c.of(s, &key)]
 		h.upper = append(h.upper, upper)
 		h.counts = append(h.counts, m.cols[i].v)
 	}
@@ -67,6 +54,25 @@ func newClassic(q *query, m *matrix, arg plan.Node) *classic {
 	}
 	c.conflicts(q, m, arg)
 	return c
+}
+
+// of returns which of the histograms a bucket belongs to. key is memory for it.
+func (c *classic) of(s series, key *[]byte) int {
+	ls := s.metric()
+	*key = ls.BytesWithoutLabels(*key, labels.BucketLabel)
+	n, ok := c.at[string(*key)]
+	if !ok {
+		n = len(c.hists)
+		c.at[string(*key)] = n
+		bare := labels.NewBuilder(ls).Del(labels.BucketLabel).Labels()
+		c.hists = append(c.hists, hist{series: series{labels: bare, drop: s.drop}})
+	}
+	return n
+}
+
+// badBucket remarks on a series whose le is not a number.
+func badBucket(q *query, ls labels.Labels, arg plan.Node) {
+	q.annotate(annotations.NewBadBucketLabelWarning(shownName(q, ls), ls.Get(labels.BucketLabel), arg.Pos()))
 }
 
 // byUpper orders the buckets of a histogram, so that it need not be done for each step.
@@ -142,29 +148,34 @@ func histogramQuantiles(of operator, arg plan.Node, label string, params []scala
 		if err != nil {
 			return nil, err
 		}
-		in, err := collect(q, of)
-		if err != nil {
-			return nil, err
-		}
-		c := newClassic(q, in, arg)
-		out := &matrix{}
 		for p, col := range qs {
 			for _, x := range col {
 				if err := invalidQuantile(x, paramNodes[p]); err != nil {
 					q.annotate(err)
 				}
 			}
-			f := func(h *hist, b []fn.Bucket, k int) (float64, error) {
+		}
+		quantile := func(col []float64) ofBuckets {
+			return func(h *hist, b []fn.Bucket, k int) (float64, error) {
 				v, forced := fn.BucketQuantile(col[k], b)
 				if forced == nil {
 					return v, nil
 				}
-				name := ""
-				if q.delayed {
-					name = h.series.labels.Get(plan.NameLabel)
-				}
+				name := shownName(q, h.series.labels)
 				return v, annotations.NewHistogramQuantileForcedMonotonicityInfo(name, arg.Pos(), g.At(k), forced.Min, forced.Max, forced.Diff)
 			}
+		}
+		if s, ok := of.(streamer); ok && label == "" && q.floats() {
+			return streamClassic(q, s, arg, g.N, quantile(qs[0]))
+		}
+		in, err := collect(q, of)
+		if err != nil {
+			return nil, err
+		}
+		c := newClassic(q, in, arg)
+		out := &matrix{}
+		for _, col := range qs {
+			f := quantile(col)
 			q0 := col
 			native := func(h *histogram.FloatHistogram, k int) (float64, fn.NaNs) { return fn.HistogramQuantile(q0[k], h) }
 			if label == "" {
@@ -228,6 +239,12 @@ func histogramFraction(of operator, arg plan.Node, lower, upper scalar, n int) o
 		if err != nil {
 			return nil, err
 		}
+		fraction := func(_ *hist, b []fn.Bucket, k int) (float64, error) {
+			return fn.BucketFraction(bounds[0][k], bounds[1][k], b), nil
+		}
+		if s, ok := of.(streamer); ok && q.floats() {
+			return streamClassic(q, s, arg, n, fraction)
+		}
 		in, err := collect(q, of)
 		if err != nil {
 			return nil, err
@@ -240,9 +257,7 @@ func histogramFraction(of operator, arg plan.Node, lower, upper scalar, n int) o
 		if err != nil {
 			return nil, err
 		}
-		err = c.each(q, n, out, func(_ *hist, b []fn.Bucket, k int) (float64, error) {
-			return fn.BucketFraction(bounds[0][k], bounds[1][k], b), nil
-		}, nil)
+		err = c.each(q, n, out, fraction, nil)
 		if err != nil {
 			return nil, err
 		}

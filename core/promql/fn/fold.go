@@ -48,18 +48,17 @@ func Single(op parser.ItemType, col []float64) {
 
 // NewFold returns a fold over columns of n steps, for an op with FoldCells.
 func NewFold(op parser.ItemType, n int) Fold {
-	cells := make([]float64, FoldCells(op)*n)
-	a := cells[:n:n]
+	a, more := make([]float64, n), make([]float64, (FoldCells(op)-1)*n) // apart: the result is a alone
 	for k := range a {
 		a[k] = storage.Absent
 	}
 	switch op {
 	case parser.SUM:
-		return &sum{a, cells[n:]}
+		return &sum{a, more}
 	case parser.AVG:
-		return &mean{sum: a, c: cells[n : 2*n], n: cells[2*n:]}
+		return &mean{sum: a, c: more[:n], n: more[n:]}
 	case parser.STDDEV, parser.STDVAR:
-		return &spread{m2: a, mean: cells[n : 2*n], n: cells[2*n:], root: op == parser.STDDEV}
+		return &spread{m2: a, mean: more[:n], n: more[n:], root: op == parser.STDDEV}
 	case parser.MIN:
 		return minimum(a)
 	case parser.MAX:
