@@ -68,6 +68,8 @@ func TestLimitsAnswerWithUpstreamsTypes(t *testing.T) {
 		name, path, kind string
 		code             int
 	}{
+		{"too many steps between times further apart than a duration is long", "/api/v1/query_range?query=up&start=-9223372036854775&end=9223372036854775&step=9223372036", `"errorType":"bad_data","error":"exceeded maximum resolution of 11,000 points`, 400},
+		{"a few steps between these", "/api/v1/query_range?query=vector(1)&start=0&end=94670856000&step=9223372036", `"status":"success"`, 200},
 		{"too many steps", "/api/v1/query_range?query=up&start=0&end=11001&step=1", `"errorType":"bad_data","error":"exceeded maximum resolution of 11,000 points`, 400},
 		{"too many samples", "/api/v1/query?query=max_over_time(vector(1)[30d:1s])", `"errorType":"execution"`, 422},
 		{"too deep", "/api/v1/query?query=" + strings.Repeat("(", 10_000) + "1" + strings.Repeat(")", 10_000), `"errorType":"bad_data"`, 400},

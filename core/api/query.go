@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -60,12 +61,17 @@ func (h *handler) queryRange(c echo.Context) error {
 	if step < time.Millisecond {
 		return badParam("step", errors.New("query resolution step widths below 1ms are not accepted"))
 	}
-	if end.Sub(start)/step > maxPoints {
+	if span := end.Sub(start); span/step > maxPoints || span == math.MaxInt64 && pointsApart(start, end, step) > maxPoints {
 		return bad("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")
 	}
 	return h.evaluate(c, limit, func(ctx context.Context, o promql.QueryOptions) (*promql.Result, error) {
 		return h.Engine.Range(ctx, h.Storage, c.FormValue("query"), start, end, step, o)
 	})
+}
+
+// pointsApart returns how many steps there are between times that are further apart than a Duration is long.
+func pointsApart(start, end time.Time, step time.Duration) uint64 {
+	return uint64(end.UnixMilli()-start.UnixMilli()) / uint64(step.Milliseconds())
 }
 
 // evaluate runs a query with the timeout and the options of the request, and answers it.

@@ -15,8 +15,12 @@ func NewGrid(start, end, step int64) Grid {
 	if step <= 0 || start == end {
 		return Grid{Start: start, Step: max(step, 1), N: 1}
 	}
-	return Grid{Start: start, Step: step, N: int((end-start)/step) + 1, Ranged: true}
+	n := uint64(end-start) / uint64(step) // which does not overflow, however far apart they are
+	return Grid{Start: start, Step: step, N: int(min(n, maxSteps)) + 1, Ranged: true}
 }
+
+// maxSteps is more than any query may have: so many can be multiplied, and are refused then.
+const maxSteps = 1 << 40
 
 // At returns the time of step k.
 func (g Grid) At(k int) int64 { return g.Start + int64(k)*g.Step }
