@@ -94,10 +94,14 @@ func (e *Encoder) appendPlanned(dst []byte) []byte {
 func (e *Encoder) planPacked(s *sequence) (size int) {
 	size = math.MaxInt
 	var winner sequence
+	first := 0 // width of the winner's first mini
 	for _, t := range [...]transform{transformDelta, transformFOR, transformDoD} {
 		s.transform = t
+		if winner.g != 0 && !e.promising(s, first) {
+			continue
+		}
 		s.residuals(e.r, e.d, e.x[0])
-		_, bytes := planMinis(e.plans[1-e.bestBuf][:], e.r, size)
+		plans, bytes := planMinis(e.plans[1-e.bestBuf][:], e.r, size)
 		if s.hasSlope() {
 			bytes += uvarintLen(zigzag(s.slope))
 		}
@@ -105,10 +109,19 @@ func (e *Encoder) planPacked(s *sequence) (size int) {
 			size, winner = bytes, *s
 			e.r, e.best = e.best, e.r
 			e.bestBuf = 1 - e.bestBuf
+			first = plans[0].width
 		}
 	}
 	*s = winner
 	return size
+}
+
+// promising tells whether the first residuals of a transform take not much wider fields than the winner's.
+func (e *Encoder) promising(s *sequence, width int) bool {
+	n := min(len(e.d), miniRows)
+	s.residuals(e.r[:n], e.d[:n], e.x[0])
+	m, _ := planMini(e.r[:n])
+	return m.width <= width+width/4+2
 }
 
 // header appends what comes before the body: FORMAT.md, section 2.

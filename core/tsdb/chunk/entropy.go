@@ -46,37 +46,39 @@ func (b classes) of(r int64) (symbol, rest int) {
 	return symbol, rest
 }
 
-// classed returns about how many bytes residuals take in these classes, and fills e.symbols. It is false if they do not fit.
-func (e *Encoder) classed(residuals []int64, b classes) (size int, ok bool) {
-	symbols, left := slices.Grow(e.symbols[:0], len(residuals))[:len(residuals)], 0
-	for i, r := range residuals {
+// size returns about how many bytes a column of rows residuals takes in these classes, judged by some of them. It is false
+// if these do not fit.
+func (b classes) size(some []int64, rows int) (size int, ok bool) {
+	var counts [256]int32
+	left := 0
+	for _, r := range some {
 		symbol, rest := b.of(r)
 		if symbol > math.MaxUint8 || rest > maxRest || !b.signed && r < b.base {
 			return 0, false
 		}
-		symbols[i] = byte(symbol)
+		counts[symbol]++
 		left += rest
 	}
-	e.symbols = symbols
-	code, distinct := codeLen(symbols)
-	return code + distinct*len(residuals)*tableBits/(8*len(e.best)) + (left+7)/8, true
+	code, distinct := codeLen(&counts, len(some))
+	return (code+(left+7)/8)*rows/len(some) + distinct*tableBits/8, true
 }
 
 const (
-	sampleRows = 512 // how many residuals the classes are chosen by
-	tableBits  = 6   // about what a symbol takes in the description of the tree
+	sampleRows = 256 // how many residuals the classes are chosen by
+	tableBits  = 8   // about what a symbol takes in the description of the tree
 )
 
-// chooseClasses returns the classes in which e.best likely takes the fewest bytes.
-func (e *Encoder) chooseClasses() (best classes) {
+// chooseClasses returns the classes in which e.best likely takes the fewest bytes, and about how many. If it looks as if
+// that were more than limit, they are not chosen with care.
+func (e *Encoder) chooseClasses(limit int) (best classes, size int) {
 	var room [sampleRows]int64
 	some := room[:min(len(e.best), sampleRows)]
 	for i := range some {
 		some[i] = e.best[i*len(e.best)/len(some)]
 	}
-	size := math.MaxInt
+	size = math.MaxInt
 	try := func(b classes) bool {
-		n, ok := e.classed(some, b)
+		n, ok := b.size(some, len(e.best))
 		if ok && n < size {
 			best, size = b, n
 			return true
@@ -87,19 +89,33 @@ func (e *Encoder) chooseClasses() (best classes) {
 	try(classes{base: slices.Min(e.best), steps: 2})
 	try(classes{base: e.middle(), steps: 1, signed: true})
 	switch {
-	case size == math.MaxInt:
+	case size > limit:
 	case try(steps(best.steps + 1)):
 		for best.steps < maxSteps && try(steps(best.steps+1)) {
 		}
 	default:
 		try(steps(best.steps - 1))
 	}
-	return best
+	return best, size
+}
+
+// classify fills e.symbols. It is false if the residuals do not fit the classes.
+func (e *Encoder) classify(b classes) bool {
+	symbols := slices.Grow(e.symbols[:0], len(e.best))[:len(e.best)]
+	for i, r := range e.best {
+		symbol, rest := b.of(r)
+		if symbol > math.MaxUint8 || rest > maxRest || !b.signed && r < b.base {
+			return false
+		}
+		symbols[i] = byte(symbol)
+	}
+	e.symbols = symbols
+	return true
 }
 
 // middle returns about the median of e.best.
 func (e *Encoder) middle() int64 {
-	var some [63]int64
+	var some [31]int64
 	for i := range some {
 		some[i] = e.best[i*len(e.best)/len(some)]
 	}
@@ -109,8 +125,9 @@ func (e *Encoder) middle() int64 {
 
 // appendEntropy appends the column in entropy mode, unless that saves hardly anything of size bytes.
 func (e *Encoder) appendEntropy(dst []byte, c *column, size int) ([]byte, bool) {
-	b := e.chooseClasses()
-	if least, ok := e.classed(e.best, b); !ok || least >= size-size/entropyGain {
+	limit := size - size/entropyGain
+	b, about := e.chooseClasses(limit + limit/entropyGain)
+	if about > limit || !e.classify(b) {
 		return dst, false
 	}
 	if e.huff == nil {
@@ -136,7 +153,7 @@ func (e *Encoder) appendEntropy(dst []byte, c *column, size int) ([]byte, bool) 
 	dst = binary.AppendUvarint(dst, uint64(len(coded)))
 	dst = append(dst, coded...)
 	dst = b.appendRests(dst, e.best)
-	if len(dst)-body >= size-size/entropyGain {
+	if len(dst)-body >= limit {
 		return dst[:mark], false
 	}
 	return dst, true
@@ -165,18 +182,14 @@ func (b classes) appendRests(dst []byte, r []int64) []byte {
 
 // codeLen returns bytes that no code of single symbols stays below, and how many there are: their entropy, by a logarithm
 // that is at most 0.09 too great. To make a code takes much longer, and most columns have none that is worth it.
-func codeLen(symbols []byte) (bytes, distinct int) {
-	var counts [256]int32
-	for _, s := range symbols {
-		counts[s]++
-	}
-	n := float64(len(symbols))
+func codeLen(counts *[256]int32, symbols int) (bytes, distinct int) {
+	n := float64(symbols)
 	total := n * math.Log2(n)
 	for _, c := range counts {
-		if c > 0 {
-			distinct++
+		if c == 0 {
+			continue
 		}
-		if c > 1 {
+		if distinct++; c > 1 {
 			top := bits.Len32(uint32(c)) - 1
 			total -= float64(c) * (float64(top) + float64(c)/float64(int32(1)<<top) - 1 + 0.0861) // log2(1+x) <= x + 0.0861
 		}
