@@ -11,8 +11,8 @@ const RuntimeEnv = "HEARTH_RUNTIME"
 
 // A host that is killed has no time to end its plugins, so the kernel and the plugin itself see to it: nothing of a
 // plugin may outlive its host. The host asks the kernel to kill the plugin's process when it dies; that would leave the
-// processes which the plugin has started. So this side asks for a signal that can be handled, and ends its whole
-// process group. The thread whose parent counts is the main one, and only init is sure to run on it.
+// processes which the plugin has started. So this side asks for a signal that can be handled, and ends them
+// first. The thread whose parent counts is the main one, and only init is sure to run on it.
 func init() {
 	if Started() {
 		leash(os.Getppid())

@@ -9,8 +9,11 @@ import (
 // leash ends this process and its group when the process host is gone.
 func leash(host int) {
 	end := func() { os.Exit(1) }
-	if pid := syscall.Getpid(); syscall.Getpgrp() == pid {
-		end = func() { syscall.Kill(-pid, syscall.SIGKILL) }
+	if pid := syscall.Getpid(); syscall.Getpgrp() == pid { // or else it is not hearth that has started it
+		end = func() {
+			EndRemains(pid, os.Getenv(RuntimeEnv))
+			syscall.Kill(-pid, syscall.SIGKILL)
+		}
 	}
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM)

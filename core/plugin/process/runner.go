@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/hearth-project/hearth/sdk/process"
 )
 
 // runner is how go-plugin starts, watches and kills a child through this package.
@@ -53,10 +55,10 @@ func (e *Engine) run(p *program, dir string, env []string, memory int64, rest io
 		}
 		pipes = append(pipes, r, w)
 	}
-	child := []*os.File{pipes[0], pipes[3], pipes[5]}
+	theirs := []*os.File{pipes[0], pipes[3], pipes[5]}
 	ours := []*os.File{pipes[1], pipes[2], pipes[4]}
-	process, err := e.starter.start(path, []string{p.name}, &os.ProcAttr{Dir: filepath.Join(dir, tmpName), Env: env, Files: append(child[:3:3], p.file)})
-	closeAll(child)
+	child, err := e.starter.start(path, []string{p.name}, &os.ProcAttr{Dir: filepath.Join(dir, tmpName), Env: env, Files: append(theirs[:3:3], p.file)})
+	closeAll(theirs)
 	if err != nil {
 		closeAll(ours)
 		if errors.Is(err, syscall.EACCES) && p.script {
@@ -64,22 +66,22 @@ func (e *Engine) run(p *program, dir string, env []string, memory int64, rest io
 		}
 		return nil, err
 	}
-	r := &runner{name: p.name, pid: process.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{})}
+	r := &runner{name: p.name, pid: child.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{})}
 	r.hello = &handshake{from: r.out, rest: rest}
-	r.kill = sync.OnceFunc(func() { _ = process.Kill() })
+	r.kill = sync.OnceFunc(func() { _ = child.Kill() })
 	if err := limit(r.pid, memory); err != nil {
 		r.kill()
 		e.o.Logger.Warn("a plugin's process can't be limited", "program", p.name, "err", err)
 	}
-	go r.watch(process, dir)
+	go r.watch(child, dir)
 	return r, nil
 }
 
 // watch waits for the end of the child and clears up behind it.
-func (r *runner) watch(process *os.Process, dir string) {
+func (r *runner) watch(child *os.Process, dir string) {
 	waitEnd(r.pid)
-	endRemains(r.pid, dir)
-	r.state, _ = process.Wait()
+	process.EndRemains(r.pid, dir)
+	r.state, _ = child.Wait()
 	r.input.Close()
 	// What has been said is still in the pipes. Nobody is there any more to add to it.
 	deadline := time.Now().Add(time.Second)
