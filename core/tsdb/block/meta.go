@@ -26,6 +26,12 @@ type Meta struct {
 	Sum     uint32 `json:"crc32c"`       // of this file with a zero here; set in the file only
 }
 
+// archiveSpan is the time, in milliseconds, from which on a part is kept long and read in pieces only.
+const archiveSpan = 12 * 60 * 60 * 1000
+
+// Archived tells whether the part is one to encode smaller, and slower to decode.
+func (m Meta) Archived() bool { return m.MaxTime-m.MinTime >= archiveSpan }
+
 // checksum returns the checksum of the file.
 func (m Meta) checksum() (uint32, error) {
 	m.Sum = 0

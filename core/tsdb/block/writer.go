@@ -161,12 +161,14 @@ func (w *Writer) Abort() {
 func (w *Writer) group(s *shelf) error {
 	var records []blockRecord
 	order, below := buckets(s)
-	for lo := 0; lo < len(s.times); lo += chunk.MaxRows {
-		r, err := w.block(s, order, below, lo, min(lo+chunk.MaxRows, len(s.times)))
+	for lo := 0; lo < len(s.times); {
+		hi, of := w.cut(s, lo)
+		r, err := w.block(s, order, below, lo, hi, of)
 		if err != nil {
 			return err
 		}
 		records = append(records, r)
+		lo = hi
 	}
 	at, prev := w.data.n, int64(0)
 	var text []byte
@@ -186,18 +188,24 @@ func (w *Writer) group(s *shelf) error {
 	return w.index.AddGroup(s.common, s.own(), at)
 }
 
-// block writes the rows lo..hi-1 of a group.
-func (w *Writer) block(s *shelf, order, below []int32, lo, hi int) (blockRecord, error) {
-	times := s.times[lo:hi]
-	r := blockRecord{rows: hi - lo, mint: times[0], maxt: times[len(times)-1]}
+// begin begins the columns of a block.
+func (w *Writer) begin(s *shelf) {
 	w.cols = w.cols[:0]
 	w.placed = slices.Grow(w.placed[:0], len(s.series))[:len(s.series)]
 	clear(w.distinct)
 	w.traces, w.oldest = w.traces[:0], 0
+}
+
+// block writes the rows lo..hi-1 of a group, a copy of a block if that is given.
+func (w *Writer) block(s *shelf, order, below []int32, lo, hi int, of *span) (blockRecord, error) {
+	if of != nil {
+		return w.copyBlock(s, lo, hi, of)
+	}
+	w.begin(s)
 	for _, i := range order {
 		vals, err := s.values(int(i), lo, hi, w.vals)
 		if err != nil {
-			return r, err
+			return blockRecord{}, err
 		}
 		w.vals = vals
 		some := 0
@@ -213,10 +221,16 @@ func (w *Writer) block(s *shelf, order, below []int32, lo, hi int) (blockRecord,
 		}
 		w.placed[i].dense = some == len(vals)
 		if err := w.column(s, i, below[i], lo, hi); err != nil {
-			return r, err
+			return blockRecord{}, err
 		}
 		w.vals, w.lower = w.lower, w.vals
 	}
+	return w.end(s.times[lo:hi])
+}
+
+// end writes the block whose columns are placed.
+func (w *Writer) end(times []int64) (blockRecord, error) {
+	r := blockRecord{rows: len(times), mint: times[0], maxt: times[len(times)-1]}
 	if err := w.writeTimes(&r, times); err != nil {
 		return r, err
 	}

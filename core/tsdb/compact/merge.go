@@ -68,14 +68,10 @@ func Merge(ctx context.Context, fs vfs.FS, dir string, parts []Input, yield func
 	return w.Finish()
 }
 
-// archiveSpan is the time, in milliseconds, from which on a part is kept long and read in pieces only: it is
-// encoded smaller, and slower to decode.
-const archiveSpan = 12 * 60 * 60 * 1000
-
 func archive(parts []Input) bool {
-	mint, maxt := int64(math.MaxInt64), int64(math.MinInt64)
+	span := block.Meta{MinTime: math.MaxInt64, MaxTime: math.MinInt64}
 	for _, p := range parts {
-		mint, maxt = min(mint, p.Block.Meta().MinTime), max(maxt, p.Block.Meta().MaxTime)
+		span.MinTime, span.MaxTime = min(span.MinTime, p.Block.Meta().MinTime), max(span.MaxTime, p.Block.Meta().MaxTime)
 	}
-	return maxt-mint >= archiveSpan
+	return span.Archived()
 }

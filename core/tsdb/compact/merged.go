@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/storage"
+	"github.com/hearth-project/hearth/core/tsdb/block"
 )
 
 // merged implements storage.Columns over series that each occur in all of the sources.
@@ -199,6 +200,18 @@ func (m *merged) Values(i, lo, hi int, dst []float64) ([]float64, error) {
 		buf = vals
 	}
 	return dst, nil
+}
+
+// Stored implements block.Stored.
+func (m *merged) Stored(i, r int) (storage.Columns, int, int) {
+	m.once.Do(m.lay)
+	for k := range m.sources {
+		s := &m.sources[k]
+		if from, ok := s.c.(block.Stored); ok && !m.overlap && s.at <= r && r < s.at+len(s.c.Times()) {
+			return from.Stored(int(s.series[i]), r-s.at)
+		}
+	}
+	return nil, 0, 0
 }
 
 // Runs implements storage.StatisticsColumns. Where sources overlap nothing is known.
