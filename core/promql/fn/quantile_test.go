@@ -2,6 +2,9 @@ package fn
 
 import (
 	"math"
+	"math/rand/v2"
+	"slices"
+	"sort"
 	"testing"
 )
 
@@ -25,6 +28,46 @@ func TestQuantiles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Quantile(tt.q, tt.v); got != tt.want && !(isNaN(got) && isNaN(tt.want)) {
 				t.Errorf("%v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestNeighboursAreThoseOfSortedValues(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	negativeZero := math.Copysign(0, -1)
+	makers := []struct {
+		name string
+		at   func(i, n int) float64
+	}{
+		{"random", func(int, int) float64 { return random.NormFloat64() }},
+		{"few that differ", func(int, int) float64 { return float64(random.IntN(3)) }},
+		{"rising", func(i, _ int) float64 { return float64(i) }},
+		{"falling", func(i, _ int) float64 { return float64(-i) }},
+		{"organ pipes", func(i, n int) float64 { return float64(min(i, n-i)) }},
+		{"infinite ones", func(i, _ int) float64 { return []float64{math.Inf(1), 1, math.Inf(-1)}[i%3] }},
+		{"NaN among them", func(i, _ int) float64 { return []float64{1, math.NaN(), float64(-i)}[i%3] }},
+		{"zeros of both signs", func(int, int) float64 { return []float64{0, negativeZero, 1}[random.IntN(3)] }},
+	}
+	for _, m := range makers {
+		t.Run(m.name, func(t *testing.T) {
+			for n := 1; n < 200; n += 1 + n/20 {
+				v := make([]float64, n)
+				for i := range v {
+					v[i] = m.at(i, n)
+				}
+				sorted := slices.Clone(v)
+				sort.Sort(nanFirst(sorted))
+				for i := range v {
+					j := min(i+1, n-1)
+					a, b := neighbours(slices.Clone(v), i, j)
+					same := func(x, y float64) bool {
+						return math.Float64bits(x) == math.Float64bits(y) || isNaN(x) && isNaN(y)
+					}
+					if !same(a, sorted[i]) || !same(b, sorted[j]) {
+						t.Fatalf("of %v: %v and %v, sorted %v and %v are at %d and %d", v, a, b, sorted[i], sorted[j], i, j)
+					}
+				}
 			}
 		})
 	}
