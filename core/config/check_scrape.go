@@ -223,6 +223,9 @@ func (c *checker) tls(t *TLS, path string) {
 
 var pluginID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9_-]*$`)
 
+// runtimeNative is what a use says that means the program of a plugin.
+const runtimeNative = "native"
+
 // pluginUse checks the keys of one use of a plugin.
 func (c *checker) pluginUse(u *PluginUse, path string) {
 	switch {
@@ -230,9 +233,17 @@ func (c *checker) pluginUse(u *PluginUse, path string) {
 		c.problem(c.at(&u.Config), "%s.config: means nothing without plugin", path)
 	case u.Plugin == "" && !u.Grant.empty():
 		c.problem(c.at(&u.Grant), "%s.grant: means nothing without plugin", path)
+	case u.Plugin == "" && u.Runtime+u.Trust != "":
+		c.problem(c.at(&u.Runtime, &u.Trust), "%s: runtime and trust mean nothing without plugin", path)
 	case u.Plugin == "":
 	case !pluginID.MatchString(u.Plugin):
 		c.problem(c.at(&u.Plugin), "%s.plugin: want namespace/name, as hearth/node, got %q", path, u.Plugin)
+	case u.Trust != "" && u.Trust != runtimeNative:
+		c.problem(c.at(&u.Trust), "%s.trust: want native or nothing, got %q", path, u.Trust)
+	case u.Runtime == runtimeNative && u.Trust == "":
+		c.problem(c.at(&u.Runtime), "%s.runtime: a program may do all that hearth's user may, whatever is granted; if it is trusted, add trust = %q", path, runtimeNative)
+	case u.Runtime != "":
+		c.oneOf(&u.Runtime, path+".runtime", "wasm", runtimeNative)
 	}
 }
 

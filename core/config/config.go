@@ -106,6 +106,8 @@ type Plugins struct {
 	Dir    string `toml:"dir" path:"1"`   // folder with a folder for each plugin; default plugins beside the binary, here empty
 	Cache  string `toml:"cache" path:"1"` // folder for compiled modules; default plugin-cache in the data directory, here empty
 	Memory Size   `toml:"memory"`         // over all instances; default 512MiB
+
+	Runtime string `toml:"runtime" path:"1"` // folder for sockets and secrets of programs; default the runtime directory of the service, session or machine
 }
 
 // Global is the [global] table: defaults for jobs and rules.
@@ -269,9 +271,11 @@ type Relabel struct {
 
 // PluginUse is one use of a plugin: which, with what settings, and what it may touch.
 type PluginUse struct {
-	Plugin string         `toml:"plugin"` // namespace/name, as hearth/node
-	Config map[string]any `toml:"config"` // the plugin's own settings
-	Grant  Grant          `toml:"grant"`  // what of its requests is allowed; nothing by default
+	Plugin  string         `toml:"plugin"`  // namespace/name, as hearth/node
+	Runtime string         `toml:"runtime"` // wasm, in the sandbox, or native, a program; default wasm if the plugin has it
+	Trust   string         `toml:"trust"`   // native: a program of the plugin may run, which its grant does not confine
+	Config  map[string]any `toml:"config"`  // the plugin's own settings
+	Grant   Grant          `toml:"grant"`   // what of its requests is allowed; nothing by default
 }
 
 // Grant is what the operator lets a plugin do. What its manifest does not ask for it does not get either.

@@ -57,8 +57,10 @@ func PluginUse(use config.PluginUse) plugin.Use {
 		secrets[name] = s.Reveal
 	}
 	return plugin.Use{
-		ID:     use.Plugin,
-		Config: use.Config,
+		ID:      use.Plugin,
+		Runtime: use.Runtime,
+		Trust:   use.Trust,
+		Config:  use.Config,
 		Grant: plugin.Grant{
 			Net:     use.Grant.Net,
 			Files:   use.Grant.Files,

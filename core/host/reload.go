@@ -55,6 +55,7 @@ func (h *Host) swap(cfg *config.Config) error {
 		{"[storage] path", old.Storage.Path, cfg.Storage.Path},
 		{"[storage] sync", old.Storage.Sync, cfg.Storage.Sync},
 		{"[plugins] dir", old.Plugins.Dir, cfg.Plugins.Dir},
+		{"[plugins] runtime", old.Plugins.Runtime, cfg.Plugins.Runtime},
 	} {
 		if fixed.old != fixed.new {
 			h.log.Warn("this setting changes with the next start only", "setting", fixed.name, "now", fixed.old, "then", fixed.new)

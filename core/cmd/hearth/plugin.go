@@ -49,6 +49,8 @@ func newPluginRun() *cobra.Command {
 	f.StringVar(&r.dir, "dir", "", "folder of the plugins, in place of [plugins] dir")
 	f.StringVar(&r.settings, "settings", "{}", "the plugin's own settings, a JSON object")
 	f.StringVar(&r.target, "target", "", "address of the target, for exporters")
+	f.StringVar(&r.use.Runtime, "runtime", "", "wasm or native: the plugin's module or its program; default wasm if there is one")
+	f.StringVar(&r.use.Trust, "trust", "", "native: the plugin's program may run, which its grant does not confine")
 	f.StringSliceVar(&r.use.Grant.Net, "grant-net", nil, "addresses it may connect to, host:port")
 	f.StringSliceVar(&r.use.Grant.Files, "grant-files", nil, "files and folders it may read")
 	f.StringSliceVar(&r.use.Grant.Statfs, "grant-statfs", nil, "mount points whose size it may ask for; * is every one")
@@ -94,7 +96,7 @@ func (r *pluginRun) run(cmd *cobra.Command) error {
 		}
 	}
 	plugins, err := plugin.NewHost(plugin.Options{
-		Dir: dir, Cache: compiledModules(cfg), Memory: int64(cfg.Plugins.Memory), Logger: newLogger(config.Log{Level: "warn"}),
+		Dir: dir, Cache: compiledModules(cfg), Memory: int64(cfg.Plugins.Memory), Runtime: cfg.Plugins.Runtime, Logger: newLogger(config.Log{Level: "warn"}),
 	})
 	if err != nil {
 		return err
