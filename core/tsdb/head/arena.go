@@ -26,12 +26,12 @@ func newHeapArena() *arena { return &arena{heap: true, free: map[int][][]float64
 
 func newArena() *arena { return &arena{free: map[int][][]float64{}} }
 
-// class rounds n up to a size of the form m<<k with 8 <= m < 16: at most an eighth is wasted.
+// class rounds n up to a size of the form m<<k with 16 <= m < 32: at most a sixteenth is wasted.
 func class(n int) int {
-	if n <= 8 {
-		return 8
+	if n <= 4 {
+		return 4
 	}
-	k := bits.Len(uint(n-1)) - 4
+	k := bits.Len(uint(n-1)) - 5
 	if k <= 0 {
 		return n
 	}

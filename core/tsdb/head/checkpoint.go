@@ -57,7 +57,7 @@ func (h *Head) Failed() error {
 	return nil
 }
 
-// captured is a copy of a group at one place in the log.
+// captured is a copy of a group at one place in the log; its slices are reused by the next.
 type captured struct {
 	g          *group
 	pos        wal.Pos
@@ -108,7 +108,7 @@ func (h *Head) checkpoint() (err error) {
 	h.w.since = segment
 	var groups []*group
 	h.dir.groups.all(func(_ uint32, g *group) { groups = append(groups, g) })
-	nextGroup := h.w.nextGrp
+	nextGroup, sets := h.w.nextGrp, h.sets.next
 	mark := h.log.Appended()
 	h.w.Unlock()
 
@@ -144,9 +144,11 @@ func (h *Head) checkpoint() (err error) {
 	if err := snap.put(snapHeader, head); err != nil {
 		return err
 	}
-	w := snapWriter{snap: snap, tiles: tiles, sets: map[uint32]writtenSet{}}
+	w := snapWriter{snap: snap, tiles: tiles, sets: make([]writtenSet, sets)}
+	var c captured
 	for _, g := range groups {
-		if err := w.group(h.capture(g, segment, failed)); err != nil {
+		h.capture(&c, g, segment, failed)
+		if err := w.group(&c); err != nil {
 			return err
 		}
 	}
@@ -177,31 +179,31 @@ func (h *Head) checkpoint() (err error) {
 	return nil
 }
 
-// capture copies a group.
-func (h *Head) capture(g *group, segment uint64, failed bool) *captured {
+// capture copies a group into c.
+func (h *Head) capture(c *captured, g *group, segment uint64, failed bool) {
 	h.rouse(g)
 	h.w.Lock()
 	defer h.w.Unlock()
-	c := &captured{g: g, pos: h.log.End(), low: g.low, floor: g.floor, ts: slices.Clone(g.ts), stride: g.stride}
+	c.g, c.pos, c.low, c.floor, c.stride = g, h.log.End(), g.low, g.floor, g.stride
+	c.ts, c.own, c.rows, c.tiles = append(c.ts[:0], g.ts...), c.own[:0], c.rows[:0], c.tiles[:0]
 	if failed || c.pos < wal.MakePos(segment, 0) {
 		c.pos = wal.MakePos(segment, 0)
 	}
-	c.own = make([]ownSet, len(g.series))
 	for i, id := range g.series {
+		own := ownSet{}
 		if id != deadID {
-			c.own[i] = ownSet{g.own[i] + 1, h.sets.get(g.own[i])}
+			own = ownSet{g.own[i] + 1, h.sets.get(g.own[i])}
 		}
+		c.own = append(c.own, own)
 	}
-	c.rows = make([]float64, len(g.ts)*g.stride)
 	for r := range g.ts {
-		copy(c.rows[r*g.stride:], g.row(r))
+		c.rows = append(c.rows, g.row(r)...)
 	}
 	for i := range g.tiles {
 		if g.tiles[i].file == nil {
 			c.tiles = append(c.tiles, g.tiles[i])
 		}
 	}
-	return c
 }
 
 // placedTile says where in the tile file a tile of a group went.
@@ -214,15 +216,16 @@ type placedTile struct {
 type snapWriter struct {
 	snap, tiles *recordFile
 	sealer      sealer
-	sets        map[uint32]writtenSet
-	n           uint64 // of sets
+	sets        []writtenSet // by number
+	n           uint64       // of sets
+	refs        []uint64
 	buf         []byte
 	placed      []placedTile
 }
 
 // writtenSet is where the snapshot has a set.
 type writtenSet struct {
-	at uint64
+	at uint64 // counted from 1; 0: nowhere
 	ls labels.Labels
 }
 
@@ -235,23 +238,27 @@ func (w *snapWriter) group(c *captured) error {
 		}
 		w.placed = append(w.placed, placedTile{c.g, t, w.tiles.size - int64(len(t.blob))})
 	}
-	refs := make([]uint64, len(c.own))
-	for i, own := range c.own {
+	refs := w.refs[:0]
+	for _, own := range c.own {
 		if own.number == 0 {
+			refs = append(refs, 0)
 			continue
 		}
-		s, ok := w.sets[own.number]
-		if !ok || !labels.Equal(s.ls, own.ls) {
+		for int(own.number) > len(w.sets) {
+			w.sets = append(w.sets, writtenSet{})
+		}
+		s := &w.sets[own.number-1]
+		if s.at == 0 || !labels.Equal(s.ls, own.ls) {
 			w.n++
-			s = writtenSet{w.n, own.ls}
-			w.sets[own.number] = s
+			*s = writtenSet{w.n, own.ls}
 			w.buf = appendLabels(w.buf[:0], own.ls)
 			if err := w.snap.put(snapSet, w.buf); err != nil {
 				return err
 			}
 		}
-		refs[i] = s.at
+		refs = append(refs, s.at)
 	}
+	w.refs = refs
 	b := binary.AppendUvarint(w.buf[:0], uint64(c.g.id))
 	flags := uint64(0)
 	if c.g.solo {
@@ -270,8 +277,7 @@ func (w *snapWriter) group(c *captured) error {
 		b = binary.AppendUvarint(b, r)
 	}
 	if len(c.ts) > 0 {
-		t := w.sealer.seal(c.ts, len(refs), func(r int) []float64 { return c.rows[r*c.stride : (r+1)*c.stride] })
-		b = append(b, t.blob...)
+		b = append(b, w.sealer.encode(c.ts, len(refs), func(r int) []float64 { return c.rows[r*c.stride : (r+1)*c.stride] })...)
 	}
 	w.buf = b
 	return w.snap.put(snapGroup, b)

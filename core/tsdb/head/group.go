@@ -18,12 +18,12 @@ const (
 	sealRows = 24 // rows of a tile
 	openRows = 32 // rows at which the oldest sealRows are sealed: what comes a little late finds its row still open
 	keptRows = openRows - sealRows
-	slabRows = 8 // rows that memory is taken for at a time
+	slabRows = 4 // rows that memory is taken for at a time
 )
 
-// OpenBytes is what a series needs for its open rows when there are as many as there can be, an eighth of it lost to
+// OpenBytes is what a series needs for its open rows when there are as many as there can be, a sixteenth of it lost to
 // rounding.
-const OpenBytes = openRows * 8 * 9 / 8
+const OpenBytes = openRows * 8 * 17 / 16
 
 // group is the series that share a timestamp column. The writer alone changes it, and holds its lock while it
 // does; readers hold the lock to copy. The writer reads without it.

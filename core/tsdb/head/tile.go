@@ -126,6 +126,12 @@ type sealer struct {
 // seal encodes rows of slots columns: ts are their times, row(r) their values by slot, in rows at least slots
 // long.
 func (s *sealer) seal(ts []int64, slots int, row func(r int) []float64) tile {
+	b := s.encode(ts, slots, row)
+	return tile{mint: ts[0], maxt: ts[len(ts)-1], rows: len(ts), blob: append([]byte(nil), b...)}
+}
+
+// encode returns the bytes of a tile, which the next call overwrites.
+func (s *sealer) encode(ts []int64, slots int, row func(r int) []float64) []byte {
 	n := len(ts)
 	blocks := (slots + tileStride - 1) / tileStride
 	head := tileHeader + blocks*4 + slots*2
@@ -164,7 +170,7 @@ func (s *sealer) seal(ts []int64, slots int, row func(r int) []float64) tile {
 		}
 	}
 	s.buf = b
-	return tile{mint: ts[0], maxt: ts[n-1], rows: n, blob: append([]byte(nil), b...)}
+	return b
 }
 
 // decoder decodes columns of tiles; it belongs to one goroutine. What it returns is overwritten by its next
