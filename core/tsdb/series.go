@@ -28,14 +28,11 @@ func (q *querier) Series(ctx context.Context, mint, maxt int64, ms ...*labels.Ma
 		return nil, err
 	}
 	for _, p := range parts {
-		cs, err := p.block.Select(ctx, mint, maxt, ms...)
-		if err == nil {
-			cs, err = p.mask().Apply(cs)
-		}
+		some, err := seriesOfPart(ctx, p, mint, maxt, ms)
 		if err != nil {
 			return nil, fmt.Errorf("series of part %s: %w", p.dir, err)
 		}
-		out = appendVisible(out, cs)
+		out = append(out, some...)
 	}
 	return index.Sort(out), nil
 }
@@ -57,6 +54,18 @@ func (q *querier) seriesOfHead(ctx context.Context, mint, maxt int64, ms []*labe
 		out = appendVisible(out, cs)
 	}
 	return out, nil
+}
+
+func seriesOfPart(ctx context.Context, p *part, mint, maxt int64, ms []*labels.Matcher) ([]labels.Labels, error) {
+	hidden := p.mask()
+	if hidden.Empty() {
+		return p.block.Labels(ctx, mint, maxt, ms...)
+	}
+	cs, err := p.block.Select(ctx, mint, maxt, ms...)
+	if err == nil {
+		cs, err = hidden.Apply(cs)
+	}
+	return appendVisible(nil, cs), err
 }
 
 // appendVisible appends the label sets of selections of the database as its readers know them.

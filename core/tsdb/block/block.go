@@ -99,14 +99,31 @@ func (b *Block) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matc
 	}
 	var out []storage.Columns
 	take := storage.BudgetOf(ctx)
+	err = b.eachGroup(ctx, ids, func(g index.Group, slots []uint32) error {
+		c, err := b.columns(g, slots, mint, maxt)
+		if err != nil || c == nil {
+			return err
+		}
+		out = append(out, c)
+		return take(c.size())
+	})
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// eachGroup calls f with the groups that the series are in, and their slots, which f may keep and change.
+func (b *Block) eachGroup(ctx context.Context, ids []uint32, f func(g index.Group, slots []uint32) error) error {
 	for n := -1; len(ids) > 0; {
-		if err := ctx.Err(); err != nil {
-			return nil, err
+		err := ctx.Err()
+		if err != nil {
+			return err
 		}
 		var g index.Group
 		if n >= 0 && n+1 < b.index.Groups() { // mostly the next one
 			if g, err = b.index.Group(n + 1); err != nil {
-				return nil, b.indexError(err)
+				return b.indexError(err)
 			}
 		}
 		if n++; ids[0] < g.First || ids[0]-g.First >= g.Len {
@@ -114,7 +131,7 @@ func (b *Block) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matc
 				g, err = b.index.Group(n)
 			}
 			if err != nil {
-				return nil, b.indexError(err)
+				return b.indexError(err)
 			}
 		}
 		k := 0
@@ -123,21 +140,14 @@ func (b *Block) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matc
 			k++
 		}
 		if k == 0 {
-			return nil, b.pages.corrupt("series %d is in no group", ids[0])
+			return b.pages.corrupt("series %d is in no group", ids[0])
 		}
-		c, err := b.columns(g, ids[:k:k], mint, maxt)
-		if err != nil {
-			return nil, err
-		}
-		if c != nil {
-			if err := take(c.size()); err != nil {
-				return nil, err
-			}
-			out = append(out, c)
+		if err := f(g, ids[:k:k]); err != nil {
+			return err
 		}
 		ids = ids[k:]
 	}
-	return out, nil
+	return nil
 }
 
 // LabelNames returns the sorted names of the labels on series that satisfy all matchers.

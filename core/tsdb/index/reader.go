@@ -28,6 +28,7 @@ type Index struct {
 	own    []atomic.Pointer[labels.Labels] // by set, once decoded
 	groups []atomic.Pointer[Group]         // likewise
 	cached atomic.Int64                    // bytes of both
+	valid  places                          // bitmaps that were looked through
 }
 
 // Open reads the footer of an index.
@@ -44,7 +45,7 @@ func Open(src Source) (*Index, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Index{src: src, f: f, own: make([]atomic.Pointer[labels.Labels], f.sets), groups: make([]atomic.Pointer[Group], f.groups)}, nil
+	return &Index{src: src, f: f, valid: newPlaces(f.valueStart - f.postings), own: make([]atomic.Pointer[labels.Labels], f.sets), groups: make([]atomic.Pointer[Group], f.groups)}, nil
 }
 
 // Series returns how many series there are; their ids are 0..n-1.

@@ -3,6 +3,7 @@ package index
 import (
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/RoaringBitmap/roaring/v2"
 )
@@ -134,11 +135,26 @@ func (x *Index) bitmap(at, n uint64) (postings, error) {
 	if _, err := set.FromBuffer(b); err != nil {
 		return postings{}, fmt.Errorf("%w: postings at %d: %w", ErrCorrupt, at, err)
 	}
-	if err := set.Validate(); err != nil || set.IsEmpty() || uint64(set.Maximum()) >= x.f.series {
-		return postings{}, fmt.Errorf("%w: postings at %d: %v", ErrCorrupt, at, err)
+	if !x.valid.has(at) { // that goes through all of it, and most readers do not
+		if err := set.Validate(); err != nil || set.IsEmpty() || uint64(set.Maximum()) >= x.f.series {
+			return postings{}, fmt.Errorf("%w: postings at %d: %v", ErrCorrupt, at, err)
+		}
+		x.valid.add(at)
 	}
 	return postings{bits: set}, nil
 }
+
+// places remembers where bitmaps begin, for several goroutines: of each cell of bytes the last one. Those that share a
+// cell are short, and forgetting them costs little.
+type places []atomic.Uint32
+
+const cell = 256
+
+func newPlaces(size uint64) places { return make(places, size/cell+1) }
+
+func (p places) has(at uint64) bool { return p[at/cell].Load() == uint32(at%cell)+1 }
+
+func (p places) add(at uint64) { p[at/cell].Store(uint32(at%cell) + 1) }
 
 // short reads a list or runs.
 func (x *Index) short(b []byte, n uint64, runs bool, off uint64) (postings, error) {
