@@ -51,15 +51,18 @@ type known struct {
 	vals    []float64 // in the scan's buffer
 }
 
-// survey asks for rows lo..hi-1 of series i. Runs of which nothing is known are decoded, until one has a hole. It is
-// false if the storage knows nothing.
-func (s *known) survey(buf *scanBuffer, g storage.Columns, i, lo, hi int) (ok bool, err error) {
+// survey asks for rows lo..hi-1 of series i, for what n needs of them in so many steps. Runs of which nothing is known are
+// decoded, until one has a hole. It is false if the storage does not know enough, which is seen before that if it can be.
+func (s *known) survey(buf *scanBuffer, g storage.Columns, i, lo, hi int, n need, steps int) (ok bool, err error) {
 	if s.cols, ok = g.(storage.StatisticsColumns); !ok || hi-lo < knownRows {
 		return false, nil
 	}
 	s.i, s.at, s.decoded = i, 0, -1
 	if s.runs, err = s.cols.Runs(i, lo, hi, s.runs[:0]); err != nil {
 		return false, err
+	}
+	if (n == anyValue || n != noValue && steps > len(s.runs)/2) && !s.mayBeEqual() {
+		return false, nil
 	}
 	s.filled, s.equal, s.value = true, true, s.runs[0].Value
 	for k := range s.runs {
@@ -86,6 +89,23 @@ func (s *known) survey(buf *scanBuffer, g storage.Columns, i, lo, hi int) (ok bo
 		}
 	}
 	return true, nil
+}
+
+// mayBeEqual tells whether what is known does not rule out, and is something, that all rows have the same value.
+func (s *known) mayBeEqual() bool {
+	first := -1
+	for k := range s.runs {
+		switch run := &s.runs[k]; {
+		case run.Dense != run.Constant: // several values, or none
+			return false
+		case !run.Dense:
+		case first < 0:
+			first = k
+		case math.Float64bits(run.Value) != math.Float64bits(s.runs[first].Value):
+			return false
+		}
+	}
+	return first >= 0
 }
 
 func (s *known) decode(buf *scanBuffer, k int) (v []float64, err error) {
@@ -119,7 +139,7 @@ func (w *windowWorker) known(g *groupPlan, r ref, col []float64) (c computed, do
 		return c, false, nil
 	}
 	s := &w.about
-	ok, err := s.survey(&w.buf, w.src.groups[r.group], int(r.i), g.lo, g.hi)
+	ok, err := s.survey(&w.buf, w.src.groups[r.group], int(r.i), g.lo, g.hi, w.need, len(col))
 	if err != nil || !ok || !s.filled {
 		return c, false, err
 	}
@@ -162,7 +182,11 @@ func fillWindows(w *fn.Window, v float64, col []float64) {
 // known computes the steps of the plan g for series r, if all its values are equal or only times are wanted.
 func (w *instantWorker) known(g *groupPlan, r ref, col []float64) (found int, done bool, err error) {
 	s := &w.about
-	ok, err := s.survey(&w.buf, w.sel.src.groups[r.group], int(r.i), g.lo, g.hi)
+	n := anyValue
+	if w.stamp {
+		n = noValue
+	}
+	ok, err := s.survey(&w.buf, w.sel.src.groups[r.group], int(r.i), g.lo, g.hi, n, len(col))
 	if err != nil || !ok || !s.filled || !s.equal && !w.stamp {
 		return 0, false, err
 	}
