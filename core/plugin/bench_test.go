@@ -10,28 +10,30 @@ import (
 
 // BenchmarkCall is a call that does nothing: what the host adds to every scrape.
 func BenchmarkCall(b *testing.B) {
-	w := newWorld(b, installGuest(b))
-	c := w.open(Use{})
-	for b.Loop() {
-		if _, _, err := c.Collect(b.Context(), "nothing"); err != nil {
-			b.Fatal(err)
+	inBothForms(b, installGuest(b), "./testdata/guest", "test/guest", func(b *testing.B, w world, of func(Use) Use) {
+		c := w.open(of(Use{}))
+		for b.Loop() {
+			if _, _, err := c.Collect(b.Context(), "nothing"); err != nil {
+				b.Fatal(err)
+			}
 		}
-	}
+	})
 }
 
 // BenchmarkCollectNode is a scrape of this host by the node exporter.
 func BenchmarkCollectNode(b *testing.B) {
-	w := newWorld(b, installNode(b))
-	c := w.open(Use{ID: "hearth/node", Grant: nodeGrant})
-	var size int
-	for b.Loop() {
-		body, _, err := c.Collect(b.Context(), "")
-		if err != nil {
-			b.Fatal(err)
+	inBothForms(b, installNode(b), "../../exporters/node", "hearth/node", func(b *testing.B, w world, of func(Use) Use) {
+		c := w.open(of(Use{Grant: nodeGrant}))
+		var size int
+		for b.Loop() {
+			body, _, err := c.Collect(b.Context(), "")
+			if err != nil {
+				b.Fatal(err)
+			}
+			size = len(body)
 		}
-		size = len(body)
-	}
-	b.ReportMetric(float64(size), "answer-bytes")
+		b.ReportMetric(float64(size), "answer-bytes")
+	})
 }
 
 // BenchmarkStart is a call that has to make its instance first.
@@ -61,10 +63,23 @@ func BenchmarkOpen(b *testing.B) {
 	}
 }
 
+// BenchmarkOpenProgram is what a start of the server costs for a plugin that is a program, and its stop.
+func BenchmarkOpenProgram(b *testing.B) {
+	w := newWorld(b, withProgram(b, installNode(b), "../../exporters/node", "hearth/node"))
+	for b.Loop() {
+		if err := w.open(Use{ID: "hearth/node", Runtime: "native", Trust: "native", Grant: nodeGrant}).Close(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkFunction is a z-score over windows of 20 samples of 1000 series at 241 steps.
 func BenchmarkFunction(b *testing.B) {
-	w := newWorld(b, installAnomaly(b))
-	c := w.open(Use{ID: "hearth/anomaly"})
+	inBothForms(b, installAnomaly(b), "../../plugins/functions/anomaly", "hearth/anomaly", benchmarkFunction)
+}
+
+func benchmarkFunction(b *testing.B, w world, of func(Use) Use) {
+	c := w.open(of(Use{}))
 	batch := &abi.Batch{Function: "anomaly_zscore", Start: 1_700_000_000_000, Step: 15_000, Steps: 241, Series: 1000, Range: 300_000, Offsets: []uint32{0}}
 	for range batch.Series {
 		for k := range int64(260) {

@@ -49,12 +49,18 @@ func withProgram(t testing.TB, plugins, source, id string) string {
 	return both
 }
 
+// runner is a test or a benchmark.
+type runner[T any] interface {
+	testing.TB
+	Run(string, func(T)) bool
+}
+
 // inBothForms runs a test with a plugin as a module and as a program. of makes a use of the plugin one of its form.
-func inBothForms(t *testing.T, plugins, source, id string, test func(t *testing.T, w world, of func(Use) Use)) {
-	t.Run("module", func(t *testing.T) {
+func inBothForms[T runner[T]](t T, plugins, source, id string, test func(t T, w world, of func(Use) Use)) {
+	t.Run("module", func(t T) {
 		test(t, newWorld(t, plugins), func(u Use) Use { u.ID = id; return u })
 	})
-	t.Run("program", func(t *testing.T) {
+	t.Run("program", func(t T) {
 		test(t, newWorld(t, withProgram(t, plugins, source, id)), func(u Use) Use {
 			u.ID, u.Runtime, u.Trust = id, manifest.RuntimeNative, manifest.RuntimeNative
 			return u

@@ -3,6 +3,7 @@ package process
 import (
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 )
 
@@ -26,4 +27,6 @@ func leash(host int) {
 		end()
 	}
 	watchInput(host, end)
+	// The name that ps and top show is that of the file it was started from, which is a number. Only for the eye.
+	_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
 }

@@ -1,10 +1,14 @@
 package process
 
 import (
+	"bufio"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -119,7 +123,8 @@ func TestStartsThatFail(t *testing.T) {
 		{"an output that is closed", "#!/bin/sh\nexec >&-\nexec sleep 1000\n", "ended"},
 		{"another protocol", "#!/bin/sh\necho '1|9|unix|/tmp/x|grpc|'\nexec sleep 1000\n", "incompatible API version"},
 		{"a port of this machine without TLS", "#!/bin/sh\necho '1|1|tcp|127.0.0.1:1|grpc|'\nexec sleep 1000\n", "it listens on tcp 127.0.0.1:1 without TLS"},
-		{"a socket where nobody listens", "#!/bin/sh\necho '1|1|unix|/nowhere/x|grpc|'\nexec sleep 1000\n", "its connection has broken"},
+		{"a socket outside of its folder without TLS", "#!/bin/sh\necho '1|1|unix|/tmp/x|grpc|'\nexec sleep 1000\n", "it listens on unix /tmp/x without TLS"},
+		{"a socket where nobody listens", "#!/bin/sh\necho \"1|1|unix|$PLUGIN_UNIX_SOCKET_DIR/x|grpc|\"\nexec sleep 1000\n", "its connection has broken"},
 		{"an interpreter that is not there", "#!/nowhere/sh\n", "no such file"},
 		{"no program at all", "just text", "exec format error"},
 	} {
@@ -300,6 +305,61 @@ func TestNothingIsLeftOfAPlugin(t *testing.T) {
 				t.Errorf("%s: process %s is left", how, pid)
 			}
 		}
+	}
+}
+
+// hostEnv names the program that this test's own program is to be the host of.
+const hostEnv = "HEARTH_TEST_HOST"
+
+// beHost is a host whose plugin starts processes. It prints their numbers, and waits to be killed.
+func beHost(file string) {
+	text, err := os.ReadFile(file)
+	if err == nil {
+		sum := sha256.Sum256(text)
+		var p *Pool
+		if p, err = NewEngine(Options{}).Open(Plugin{File: file, SHA256: hex.EncodeToString(sum[:])}); err == nil {
+			var forked string
+			if forked, err = say(p, "fork"); err == nil {
+				fmt.Println(p.Status().PIDs[0], forked)
+				select {}
+			}
+		}
+	}
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+func TestNothingIsLeftOfAHostThatIsKilled(t *testing.T) {
+	w := newWorld(t)
+	dir, err := os.MkdirTemp("", "hp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	host := exec.Command(os.Args[0])
+	host.Env = append(os.Environ(), hostEnv+"="+guestProgram(t), "TMPDIR="+dir, "RUNTIME_DIRECTORY=", "XDG_RUNTIME_DIR=")
+	host.Stderr = os.Stderr
+	out, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	pids := strings.Fields(line)
+	if err != nil || len(pids) != 4 {
+		t.Errorf("the host says %q, %v", line, err)
+	}
+	for _, pid := range pids {
+		if !alive(pid) {
+			t.Errorf("process %s is not there", pid)
+		}
+	}
+	_ = host.Process.Kill()
+	_ = host.Wait()
+	for _, pid := range pids {
+		w.eventually("process "+pid+" is gone", func() bool { return !alive(pid) })
 	}
 }
 

@@ -198,7 +198,7 @@ func (p *Pool) settle(c *child, op string, err error) {
 	case guest.Broken(err):
 		p.doom(c, fmt.Sprintf("it was ended after a call, %s: %v", op, err))
 	default:
-		p.putBack(c, err == nil && op != abi.OpDescribe)
+		p.putBack(c, op != abi.OpDescribe)
 	}
 }
 

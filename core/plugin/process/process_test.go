@@ -30,6 +30,9 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	if file := os.Getenv(hostEnv); file != "" {
+		beHost(file)
+	}
 	dir, err := os.MkdirTemp("", "hearth-process-test")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -20,6 +20,7 @@ import (
 // runner is how go-plugin starts, watches and kills a child through this package.
 type runner struct {
 	name string
+	dir  string
 	pid  int
 
 	input       *os.File // the end that is written to, which nothing is: it ends with hearth
@@ -66,21 +67,21 @@ func (e *Engine) run(p *program, dir string, env []string, memory int64, rest io
 		}
 		return nil, err
 	}
-	r := &runner{name: p.name, pid: child.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{})}
+	r := &runner{name: p.name, dir: dir, pid: child.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{})}
 	r.hello = &handshake{from: r.out, rest: rest}
 	r.kill = sync.OnceFunc(func() { _ = child.Kill() })
 	if err := limit(r.pid, memory); err != nil {
 		r.kill()
 		e.o.Logger.Warn("a plugin's process can't be limited", "program", p.name, "err", err)
 	}
-	go r.watch(child, dir)
+	go r.watch(child)
 	return r, nil
 }
 
 // watch waits for the end of the child and clears up behind it.
-func (r *runner) watch(child *os.Process, dir string) {
+func (r *runner) watch(child *os.Process) {
 	waitEnd(r.pid)
-	process.EndRemains(r.pid, dir)
+	process.EndRemains(r.pid, r.dir)
 	r.state, _ = child.Wait()
 	r.input.Close()
 	// What has been said is still in the pipes. Nobody is there any more to add to it.
@@ -125,8 +126,8 @@ func (r *runner) Diagnose(context.Context) string { return "" }
 
 // PluginToHost is go-plugin's. Without certificates only the folder keeps others away, so the socket must be in it.
 func (r *runner) PluginToHost(network, address string) (string, string, error) {
-	if network != "unix" && !r.hello.secure() {
-		return "", "", fmt.Errorf("it listens on %s %s without TLS, where everybody on this machine reaches it: it must listen on a Unix socket in $PLUGIN_UNIX_SOCKET_DIR", network, address)
+	if !r.hello.secure() && (network != "unix" || !strings.HasPrefix(filepath.Clean(address), r.dir+"/")) {
+		return "", "", fmt.Errorf("it listens on %s %s without TLS, where others may reach it: it must listen on a Unix socket in $PLUGIN_UNIX_SOCKET_DIR", network, address)
 	}
 	return network, address, nil
 }
