@@ -15,11 +15,12 @@ import (
 	"github.com/hearth-project/hearth/core/tsdb/block"
 )
 
-// BenchmarkMerge makes a day of twelve parts: 100 targets of 300 series, 40 rows in two hours; and eight days of as
-// many parts: 20 targets of 50 series, a row a minute. peak-MB is what the merge had on the heap at most, by a look after
+// BenchmarkMerge makes a day of twelve parts: 100 targets of 300 series, 40 rows in two hours, or 20 targets of 50 series,
+// a row every 15 s; and eight days of as many parts: 20 targets of 50 series, a row a minute. peak-MB is what the merge had on the heap at most, by a look after
 // every group; the parts are on a disk of their own in memory and do not count.
 func BenchmarkMerge(b *testing.B) {
 	b.Run("day", func(b *testing.B) { benchmarkMerge(b, 100, 300, 40, 12, 180_000) })
+	b.Run("day of 15 s", func(b *testing.B) { benchmarkMerge(b, 20, 50, 480, 12, 15_000) })
 	b.Run("days", func(b *testing.B) { benchmarkMerge(b, 20, 50, 1440, 8, 60_000) })
 }
 

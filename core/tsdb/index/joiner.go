@@ -15,7 +15,15 @@ import (
 type Joiner struct {
 	common string
 	pairs  []pair
+	places []place // of the labels of the set before, whose names the next one mostly has
 	full   []byte
+}
+
+// place is where among the common labels a label of own goes.
+type place struct {
+	name         string
+	upto, resume int // bytes of common that come before it, and from where on they go on
+	next         int // pair that may come next
 }
 
 // pair is a label of a set that is kept as bytes.
@@ -50,7 +58,7 @@ func text(s string, i int) (string, int) {
 
 // Reset sets the common labels and makes room for one label set for each of own.
 func (j *Joiner) Reset(common labels.Labels, own []labels.Labels) {
-	j.common, j.pairs = kept(common), j.pairs[:0]
+	j.common, j.pairs, j.places = kept(common), j.pairs[:0], j.places[:0]
 	for i := 0; i < len(j.common); {
 		p := pair{start: i}
 		p.name, i = text(j.common, i)
@@ -76,30 +84,40 @@ func (j *Joiner) Full(own labels.Labels) labels.Labels {
 	case j.common == "":
 		return own
 	}
-	start, copied := len(j.full), 0 // bytes of common that are done with
+	full := j.full
+	start, copied := len(full), 0 // bytes of common that are done with
 	k := 0
-	for i := 0; i < len(o); {
+	for i, n := 0, 0; i < len(o); n++ {
 		first := i
 		var name, value string
 		name, i = text(o, i)
 		value, i = text(o, i)
-		for k < len(j.pairs) && j.pairs[k].name < name {
-			k++
+		if n == len(j.places) || j.places[n].name != name {
+			j.places = append(j.places[:n], j.place(name, k))
 		}
-		if upto := j.upto(k); upto > copied {
-			j.full = append(j.full, j.common[copied:upto]...)
-			copied = upto
+		p := &j.places[n]
+		if k = p.next; p.upto > copied {
+			full = append(full, j.common[copied:p.upto]...)
 		}
-		if k < len(j.pairs) && j.pairs[k].name == name {
-			copied = j.pairs[k].end
-			k++
-		}
+		copied = p.resume
 		if value != "" {
-			j.full = append(j.full, o[first:i]...)
+			full = append(full, o[first:i]...)
 		}
 	}
-	j.full = append(j.full, j.common[copied:]...)
+	j.full = append(full, j.common[copied:]...)
 	return fromKept(j.full[start:len(j.full):len(j.full)])
+}
+
+// place finds the place of a name at pair k or later.
+func (j *Joiner) place(name string, k int) place {
+	for k < len(j.pairs) && j.pairs[k].name < name {
+		k++
+	}
+	p := place{name: name, upto: j.upto(k), resume: j.upto(k), next: k}
+	if k < len(j.pairs) && j.pairs[k].name == name {
+		p.resume, p.next = j.pairs[k].end, k+1
+	}
+	return p
 }
 
 // upto returns where pair k of the common labels begins.
