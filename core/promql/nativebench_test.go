@@ -104,6 +104,8 @@ func BenchmarkNativeHistograms(b *testing.B) {
 		{"quantile_rate", `histogram_quantile(0.9, rate(h[5m]))`},
 		{"count_sum_rate", `histogram_count(sum(rate(h[5m])))`},
 		{"avg_rate", `avg by (code) (rate(h[5m]))`},
+		{"sum_over_time", `sum_over_time(h[5m])`},
+		{"avg_over_time", `avg_over_time(h[5m])`},
 	} {
 		c := queryCase{expr: q.expr, start: time.UnixMilli(dataStart + 3_600_000), end: time.UnixMilli(dataStart + 7_200_000), step: 30 * time.Second}
 		if diff, lines, _, _ := both.compare(data, c); diff != "" || lines == 0 {

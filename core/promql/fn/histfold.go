@@ -1,6 +1,10 @@
 package fn
 
-import "github.com/prometheus/prometheus/model/histogram"
+import (
+	"math"
+
+	"github.com/prometheus/prometheus/model/histogram"
+)
 
 // HistFold sums native histograms up, or takes their mean, one by one in their order. The zero value is ready. The sum
 // is compensated; where a mean's sum overflows, it goes on as a mean updated histogram by histogram.
@@ -9,6 +13,7 @@ type HistFold struct {
 
 	sum, c        *histogram.FloatHistogram // of the sum, or of the mean if updated
 	n             float64
+	bound         float64 // of a mean that is not updated: what no number of the sum is larger than, nor any sum of them
 	updated       bool
 	failed        bool // histograms do not fit together: there is no result
 	reset, steady bool // hints that say so were seen
@@ -39,6 +44,9 @@ func (f *HistFold) Add(h *histogram.FloatHistogram) error {
 		f.steady = true
 	}
 	f.n++
+	if f.Mean && !f.updated {
+		f.bound += magnitude(h)
+	}
 	if f.sum == nil {
 		f.sum = h.Copy()
 		return nil
@@ -50,7 +58,7 @@ func (f *HistFold) Add(h *histogram.FloatHistogram) error {
 
 func (f *HistFold) add(h *histogram.FloatHistogram) (err error) {
 	var reconciled bool
-	if !f.Mean {
+	if !f.Mean || !f.updated && f.bound < overflowFrom { // nothing can overflow
 		f.c, _, reconciled, err = f.sum.KahanAdd(h, f.c)
 		f.reconciled = f.reconciled || reconciled
 		return err
@@ -83,6 +91,27 @@ func (f *HistFold) add(h *histogram.FloatHistogram) (err error) {
 	return err
 }
 
+// overflowFrom is a bound from which on a sum is made with care.
+const overflowFrom = math.MaxFloat64 / 16
+
+// magnitude returns the sum of all that h has, without signs; NaN does not count.
+func magnitude(h *histogram.FloatHistogram) float64 {
+	all := 0.0
+	for _, x := range [...]float64{h.Count, h.Sum, h.ZeroCount} {
+		if x = math.Abs(x); x > 0 {
+			all += x
+		}
+	}
+	for _, side := range [...][]float64{h.PositiveBuckets, h.NegativeBuckets, h.CustomValues} {
+		for _, x := range side {
+			if x = math.Abs(x); x > 0 {
+				all += x
+			}
+		}
+	}
+	return all
+}
+
 // Result returns the sum or the mean, nil if the fold has failed. The fold is done then.
 func (f *HistFold) Result() *histogram.FloatHistogram {
 	if f.failed || f.sum == nil {
@@ -102,5 +131,5 @@ func (f *HistFold) Result() *histogram.FloatHistogram {
 
 // ContinueSum returns the fold of n histograms that have been summed up to sum with the compensation c.
 func ContinueSum(sum, c *histogram.FloatHistogram, n float64) HistFold {
-	return HistFold{sum: sum, c: c, n: n}
+	return HistFold{sum: sum, c: c, n: n, bound: magnitude(sum)}
 }
