@@ -122,9 +122,8 @@ func (h *Head) flush(b *batch) error {
 	return err
 }
 
-// since returns the first segment whose rows a row in this segment may be written against: that of the last
-// checkpoint, which every replay that reads this one begins with or before. Where nothing is synced, a power cut may
-// take the end of a segment that has another after it, so there each stands for itself.
+// since returns the first segment whose rows a row in this segment may be written against: the first since the start. Where
+// nothing is synced, a power cut may take the end of a segment that has another after it, so there each stands for itself.
 func (h *Head) since(segment uint64) uint64 {
 	if h.opts.SyncNever {
 		return segment

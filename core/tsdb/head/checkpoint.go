@@ -26,7 +26,7 @@ const (
 	snapEnd    = 4
 	tileRecord = 5
 
-	snapVersion = 1
+	snapVersion = 2
 
 	// Flags of a group.
 	groupSolo     = 1 // no other series joins it
@@ -66,7 +66,8 @@ type captured struct {
 	ts         []int64
 	stride     int
 	rows       []float64
-	tiles      []tile // on the heap
+	states     []slotState // empty if nothing is known
+	tiles      []tile      // on the heap
 }
 
 // ownSet is the labels of a slot: their number, which may be given to others later, plus one, and what they are
@@ -105,7 +106,6 @@ func (h *Head) checkpoint() (err error) {
 	} else {
 		segment = h.log.Cut()
 	}
-	h.w.since = segment
 	var groups []*group
 	h.dir.groups.all(func(_ uint32, g *group) { groups = append(groups, g) })
 	nextGroup, sets := h.w.nextGrp, h.sets.next
@@ -199,6 +199,10 @@ func (h *Head) capture(c *captured, g *group, segment uint64, failed bool) {
 	for r := range g.ts {
 		c.rows = append(c.rows, g.row(r)...)
 	}
+	c.states = c.states[:0]
+	if g.base.segment != 0 {
+		c.states = append(c.states, g.base.slots...)
+	}
 	for i := range g.tiles {
 		if g.tiles[i].file == nil {
 			c.tiles = append(c.tiles, g.tiles[i])
@@ -219,6 +223,7 @@ type snapWriter struct {
 	sets        []writtenSet // by number
 	n           uint64       // of sets
 	refs        []uint64
+	states      stateCodec
 	buf         []byte
 	placed      []placedTile
 }
@@ -276,8 +281,14 @@ func (w *snapWriter) group(c *captured) error {
 	for _, r := range refs {
 		b = binary.AppendUvarint(b, r)
 	}
+	row := func(r int) []float64 { return c.rows[r*c.stride : (r+1)*c.stride] }
+	if n := len(c.states); n > 0 {
+		b = w.states.append(b, c.states, w.states.newestOf(n, len(c.ts), row))
+	} else {
+		b = append(b, 0)
+	}
 	if len(c.ts) > 0 {
-		b = append(b, w.sealer.encode(c.ts, len(refs), func(r int) []float64 { return c.rows[r*c.stride : (r+1)*c.stride] })...)
+		b = append(b, w.sealer.encode(c.ts, len(refs), row)...)
 	}
 	w.buf = b
 	return w.snap.put(snapGroup, b)

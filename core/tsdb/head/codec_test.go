@@ -57,7 +57,7 @@ func TestRowsOfTheLogComeBackBitForBit(t *testing.T) {
 					}
 					q, b := rowQueue{}, readers[e.group]
 					q.push(e, rest)
-					q.each(&entry{}, b, func(e *entry) {
+					q.each(&entry{}, b, true, func(e *entry) {
 						if e.t != x.t || !slices.Equal(e.slots, x.slots) {
 							t.Fatalf("seed %d: entry %d of group %d at %d", seed, n, e.group, e.t)
 						}
@@ -103,7 +103,7 @@ func FuzzRows(f *testing.F) {
 			return nil
 		})
 		for _, q := range queues {
-			q.each(&e, &base{}, func(e *entry) {
+			q.each(&e, &base{}, true, func(e *entry) {
 				if len(e.slots) != len(e.vals) {
 					t.Fatalf("%d slots, %d values", len(e.slots), len(e.vals))
 				}

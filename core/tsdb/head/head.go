@@ -77,7 +77,7 @@ type Head struct {
 		batch   batch
 		closed  bool
 		handles map[*Handle]struct{}
-		since   uint64                   // the segment that the last checkpoint began, or the start
+		since   uint64                   // the segment that the start began
 		moves   uint64                   // counts changes of where series are
 		dropped map[uint32]labels.Labels // by series, until the handles know
 	}

@@ -10,7 +10,11 @@ import (
 func (l *loader) record(r wal.Record) error {
 	h := l.h
 	if r.Gap { // what follows may be written against rows that are lost
-		h.dir.groups.all(func(_ uint32, g *group) { l.asleep(g).known = false })
+		h.dir.groups.all(func(_ uint32, g *group) {
+			if g.pos < r.Pos { // else the snapshot is newer
+				l.asleep(g).known = false
+			}
+		})
 	}
 	rd := newReader(r.Data)
 	switch r.Type {
@@ -72,6 +76,9 @@ func (l *loader) row(e *entry, rest []byte, pos wal.Pos) {
 	for len(g.series) <= int(e.top) { // the records of these slots are lost
 		h.addSlot(g, 0, deadID)
 	}
+	if pos <= g.pos { // the snapshot has it
+		return
+	}
 	s := l.asleep(g)
 	s.known = s.known || e.fresh
 	if !s.known {
@@ -79,9 +86,5 @@ func (l *loader) row(e *entry, rest []byte, pos wal.Pos) {
 		return
 	}
 	s.queued.push(e, rest)
-	if pos <= g.pos {
-		s.skip++
-		return
-	}
 	h.noteTime(e.t)
 }

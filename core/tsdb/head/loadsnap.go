@@ -154,16 +154,20 @@ func (l *loader) group(rd reader, sets []uint32) error {
 	for i := range refs {
 		refs[i] = rd.Uint()
 	}
+	slots, states := rd.Uint(), []byte(nil)
+	if slots > 0 {
+		states = rd.Bytes()
+	}
+	if rd.Bad || slots > n {
+		return errors.New("malformed group")
+	}
 	var open tile
-	if !rd.Bad && len(rd.B) > 0 {
+	if len(rd.B) > 0 {
 		t, err := parseTile(rd.B)
 		if err != nil || t.rows >= openRows || t.slots() > len(refs) {
 			return fmt.Errorf("open rows of group %d: %w", id, errTile)
 		}
 		open = t
-	}
-	if rd.Bad {
-		return errors.New("malformed group")
 	}
 	g := h.addGroup(id, common)
 	g.pos, g.low, g.floor = pos, low, floor
@@ -172,6 +176,10 @@ func (l *loader) group(rd reader, sets []uint32) error {
 		g.full = openRows
 	}
 	l.slots(g, refs, sets)
+	if slots > 0 {
+		a := l.asleep(g)
+		a.slots, a.states, a.known = int(slots), states, true
+	}
 	if open.rows > 0 {
 		l.asleep(g).open = open
 		h.noteTime(max(open.mint, floor))

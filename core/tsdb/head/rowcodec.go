@@ -270,11 +270,10 @@ func (q *rowQueue) push(e *entry, rest []byte) {
 	q.last = e.t
 }
 
-// each decodes the entries against bs and calls f for them, until f returns false. An entry that is malformed, and what
-// is written against it, it calls lost for: n cells.
-func (q *rowQueue) each(e *entry, bs *base, f func(e *entry), lost func(n int, err error)) {
+// each decodes the entries against bs, if that is known, and calls f for them. An entry that is malformed, and what is
+// written against it, it calls lost for: n cells.
+func (q *rowQueue) each(e *entry, bs *base, known bool, f func(e *entry), lost func(n int, err error)) {
 	b, t := q.bytes, int64(0)
-	known := true
 	for len(b) > 0 {
 		e.flags = b[0]
 		dt, k := binary.Varint(b[1:]) // push wrote it: it is whole

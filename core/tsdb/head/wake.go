@@ -19,7 +19,8 @@ import (
 type asleep struct {
 	open   tile     // the open rows of the snapshot; none if there are no rows
 	queued rowQueue // the rows of the log
-	skip   int      // that many of them, the first, are in the snapshot
+	slots  int      // of which states tells what the first of those rows is written against
+	states []byte   // in the snapshot
 	known  bool     // what the next row of the log is written against is known; the loader's
 
 	mu    sync.Mutex
@@ -33,7 +34,8 @@ type waker struct {
 	arena *arena
 	sealer
 	decoder
-	entry entry
+	states stateCodec
+	entry  entry
 }
 
 func newWaker() any { return &waker{arena: newHeapArena()} }
@@ -152,16 +154,19 @@ func (s *asleep) decode(h *Head, g *group) {
 			damaged(fmt.Errorf("open rows in the snapshot: %w", err))
 		}
 	}
-	skip, lost := s.skip, 0
-	s.queued.each(&s.by.entry, &base{}, func(e *entry) {
-		if skip--; skip >= 0 {
-			return
+	bs, known := base{slots: make([]slotState, s.slots)}, true
+	if len(s.queued.bytes) > 0 && s.slots > 0 {
+		if err := s.by.states.read(s.states, bs.slots, s.by.states.newestOf(s.slots, len(w.ts), w.row)); err != nil {
+			damaged(fmt.Errorf("snapshot: %w", err))
+			known = false
 		}
+	}
+	lost := 0
+	s.queued.each(&s.by.entry, &bs, known, func(e *entry) {
 		if err := s.by.store(h, w, e); err != nil {
 			damaged(fmt.Errorf("row of the log at %d: %w", e.t, err))
 		}
 	}, func(n int, err error) {
-		skip--
 		lost += n
 		if err != nil {
 			damaged(fmt.Errorf("row of the log: %w", err))
@@ -170,7 +175,7 @@ func (s *asleep) decode(h *Head, g *group) {
 	if lost > 0 {
 		h.opts.Logger.Error("Samples of the log are lost", "group", g.common.String(), "samples", lost)
 	}
-	s.open, s.queued = tile{}, rowQueue{}
+	s.open, s.queued, s.states = tile{}, rowQueue{}, nil
 }
 
 // snapshot puts the rows of a tile into the group, which has none.
