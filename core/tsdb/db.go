@@ -121,7 +121,10 @@ func Open(o Options) (_ *DB, err error) {
 		}
 	}
 	if db.lock, err = db.fs.Lock(filepath.Join(o.Dir, "LOCK")); err != nil {
-		return nil, fmt.Errorf("another process uses it: %w", err)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("another process uses it; stop that one, or give this one another [storage] path: %w", err)
+		}
+		return nil, err
 	}
 	db.keep.Store(o.retention())
 	db.ballast.size.Store(o.Ballast)

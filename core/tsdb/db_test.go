@@ -268,6 +268,13 @@ func TestADirectoryIsUsedByOneDatabaseAtATime(t *testing.T) {
 	if _, err := Open(Options{Dir: dir}); err == nil || !strings.Contains(err.Error(), "another process") {
 		t.Fatalf("a second Open: %v", err)
 	}
+	other := t.TempDir()
+	if err := os.Mkdir(filepath.Join(other, "LOCK"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(Options{Dir: other}); err == nil || strings.Contains(err.Error(), "process") || !strings.Contains(err.Error(), "LOCK") {
+		t.Errorf("a lock that cannot be had, though nobody has it: %v", err)
+	}
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
 	}

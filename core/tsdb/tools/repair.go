@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"strings"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
@@ -60,7 +61,10 @@ func lock(fsys vfs.FS, dir string) (io.Closer, error) {
 	}
 	l, err := fsys.Lock(filepath.Join(dir, "LOCK"))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (%w)", dir, ErrInUse, err)
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			err = fmt.Errorf("%w (%w)", ErrInUse, err)
+		}
+		return nil, fmt.Errorf("%s: %w", dir, err)
 	}
 	return l, nil
 }
