@@ -9,8 +9,8 @@ import (
 	"log/slog"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"strings"
+	"syscall"
 
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/tsdb"
