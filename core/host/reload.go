@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -60,6 +61,11 @@ func (h *Host) swap(cfg *config.Config) error {
 		if fixed.old != fixed.new {
 			h.log.Warn("this setting changes with the next start only", "setting", fixed.name, "now", fixed.old, "then", fixed.new)
 		}
+	}
+	queries := cfg.Query
+	queries.MaxMemory = old.Query.MaxMemory // which applyLimits changes
+	if !reflect.DeepEqual(queries, old.Query) {
+		h.log.Warn("this table changes with the next start only, but for its max_memory", "setting", "[query]")
 	}
 	err := h.apply(cfg)
 	if err == nil {

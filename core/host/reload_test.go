@@ -91,3 +91,38 @@ func TestAReloadOpensTheQueryLogAnew(t *testing.T) {
 	ask()
 	holds(good, 2)
 }
+
+func TestAReloadSaysWhatItLeaves(t *testing.T) {
+	dir, timeout, memory := t.TempDir(), time.Minute, config.Size(1<<30)
+	load := func() (*config.Config, error) {
+		cfg := config.Default()
+		cfg.Server.Listen, cfg.Storage.Path = "127.0.0.1:0", dir
+		cfg.ScrapeConfigs, cfg.RuleFiles = nil, nil
+		cfg.Query.Timeout, cfg.Query.MaxMemory = config.Duration(timeout), memory
+		return cfg, nil
+	}
+	var said strings.Builder
+	h, err := New(t.Context(), Options{Load: load, Logger: slog.New(slog.NewTextHandler(&said, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for _, tt := range []struct {
+		name   string
+		change func()
+		says   bool
+	}{
+		{"nothing changes", func() {}, false},
+		{"the memory of queries changes", func() { memory = 1 << 29 }, false},
+		{"their timeout does not", func() { timeout = time.Hour }, true},
+	} {
+		tt.change()
+		said.Reset()
+		if err := h.Reload(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if says := strings.Contains(said.String(), "setting=[query]"); says != tt.says {
+			t.Errorf("%s: %s", tt.name, said.String())
+		}
+	}
+}
