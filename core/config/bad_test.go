@@ -66,7 +66,7 @@ func TestProblems(t *testing.T) {
 		{"a plugin without a namespace", job("plugin = \"node\""), []string{`3:10: scrape_configs[0].plugin: want namespace/name, as hearth/node, got "node"`}},
 		{"a program that nobody trusts", job("plugin = \"a/b\"\nruntime = \"native\""), []string{`4:11: scrape_configs[0].runtime: a program may do all that hearth's user may, whatever is granted; if it is trusted, add trust = "native"`}},
 		{"a runtime that is none", job("plugin = \"a/b\"\nruntime = \"java\""), []string{`4:11: scrape_configs[0].runtime: want one of wasm, native, got "java"`}},
-		{"a trust that is none", job("plugin = \"a/b\"\ntrust = \"yes\""), []string{`4:9: scrape_configs[0].trust: want native or nothing, got "yes"`}},
+		{"a trust that is none", job("plugin = \"a/b\"\ntrust = \"yes\""), []string{`4:9: scrape_configs[0].trust: want native, sha256: and 64 hexadecimal digits, or nothing, got "yes"`}},
 		{"trust without a plugin", job("trust = \"native\""), []string{`3:9: scrape_configs[0]: runtime and trust mean nothing without plugin`}},
 		{"a grant without a plugin", job("grant = { net = [\"a:1\"] }"), []string{`3:9: scrape_configs[0].grant: means nothing without plugin`}},
 		{"receivers without a route", "[[receivers]]\nname = \"ops\"", []string{`1:3: receivers: nobody is told anything without a [route]`}},

@@ -226,6 +226,8 @@ var pluginID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9_-]*$`)
 // runtimeNative is what a use says that means the program of a plugin.
 const runtimeNative = "native"
 
+var pinnedTrust = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
 // pluginUse checks the keys of one use of a plugin.
 func (c *checker) pluginUse(u *PluginUse, path string) {
 	switch {
@@ -238,8 +240,8 @@ func (c *checker) pluginUse(u *PluginUse, path string) {
 	case u.Plugin == "":
 	case !pluginID.MatchString(u.Plugin):
 		c.problem(c.at(&u.Plugin), "%s.plugin: want namespace/name, as hearth/node, got %q", path, u.Plugin)
-	case u.Trust != "" && u.Trust != runtimeNative:
-		c.problem(c.at(&u.Trust), "%s.trust: want native or nothing, got %q", path, u.Trust)
+	case u.Trust != "" && u.Trust != runtimeNative && !pinnedTrust.MatchString(u.Trust):
+		c.problem(c.at(&u.Trust), "%s.trust: want native, sha256: and 64 hexadecimal digits, or nothing, got %q", path, u.Trust)
 	case u.Runtime == runtimeNative && u.Trust == "":
 		c.problem(c.at(&u.Runtime), "%s.runtime: a program may do all that hearth's user may, whatever is granted; if it is trusted, add trust = %q", path, runtimeNative)
 	case u.Runtime != "":

@@ -273,7 +273,7 @@ type Relabel struct {
 type PluginUse struct {
 	Plugin  string         `toml:"plugin"`  // namespace/name, as hearth/node
 	Runtime string         `toml:"runtime"` // wasm, in the sandbox, or native, a program; default wasm if the plugin has it
-	Trust   string         `toml:"trust"`   // native: a program of the plugin may run, which its grant does not confine
+	Trust   string         `toml:"trust"`   // native: a program of the plugin may run, which its grant does not confine; sha256:DIGEST: that one
 	Config  map[string]any `toml:"config"`  // the plugin's own settings
 	Grant   Grant          `toml:"grant"`   // what of its requests is allowed; nothing by default
 }

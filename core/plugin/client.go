@@ -21,7 +21,7 @@ import (
 type Use struct {
 	ID      string         // namespace/name, as hearth/node
 	Runtime string         // manifest.RuntimeWasm or RuntimeNative; empty: the module if there is one
-	Trust   string         // manifest.RuntimeNative allows a program, which nothing confines to its grant
+	Trust   string         // manifest.RuntimeNative allows a program, which nothing confines to its grant; sha256:DIGEST allows that one
 	Config  map[string]any // the plugin's own settings
 	Grant   Grant
 }

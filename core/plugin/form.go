@@ -54,13 +54,19 @@ func artifact(m *manifest.Manifest, of string) (*manifest.Artifact, error) {
 	return nil, fmt.Errorf("it has no build for this machine, %s/%s: its programs are for %s", runtime.GOOS, runtime.GOARCH, strings.Join(platforms, ", "))
 }
 
+// pinned begins a trust in one program alone; its digest follows.
+const pinned = "sha256:"
+
 // trusted refuses a program that the operator has not said to trust.
 func trusted(a *manifest.Artifact, u Use) error {
+	sum, pin := strings.CutPrefix(u.Trust, pinned)
 	switch {
-	case u.Trust != "" && u.Trust != manifest.RuntimeNative:
-		return fmt.Errorf("trust is %q, must be %s or nothing", u.Trust, manifest.RuntimeNative)
-	case a.Runtime != manifest.RuntimeNative || u.Trust == manifest.RuntimeNative:
+	case u.Trust != "" && u.Trust != manifest.RuntimeNative && !pin:
+		return fmt.Errorf("trust is %q, must be %s, %s with the digest of the program, or nothing", u.Trust, manifest.RuntimeNative, pinned)
+	case a.Runtime != manifest.RuntimeNative || u.Trust == manifest.RuntimeNative || pin && sum == a.SHA256:
 		return nil
+	case pin:
+		return fmt.Errorf("trust is in the program %s, the one that is installed is %s%s: it was upgraded, or changed by somebody; if you trust it, too, write that", u.Trust, pinned, a.SHA256)
 	case u.Runtime == "":
 		return errors.New(`it has no build as a WebAssembly module, which a sandbox would hold, but is a program, which may do all that hearth's user may: if you trust it, add trust = "native"`)
 	}

@@ -71,6 +71,11 @@ func inBothForms[T runner[T]](t T, plugins, source, id string, test func(t T, w 
 func TestTheFormIsChosen(t *testing.T) {
 	dir := withProgram(t, installGuest(t), "./testdata/guest", "test/guest")
 	w := newWorld(t, dir)
+	m, err := manifest.Load(filepath.Join(dir, "test", "guest"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := m.Artifacts[1].SHA256
 	for _, tt := range []struct {
 		name           string
 		use            Use
@@ -82,7 +87,9 @@ func TestTheFormIsChosen(t *testing.T) {
 		{"the program", Use{Runtime: "native", Trust: "native"}, "native", ""},
 		{"a program that is not trusted", Use{Runtime: "native"}, "", `if you trust it, add trust = "native"`},
 		{"another runtime", Use{Runtime: "java"}, "", `runtime is "java", must be wasm or native`},
-		{"another trust", Use{Trust: "yes"}, "", `trust is "yes", must be native or nothing`},
+		{"another trust", Use{Trust: "yes"}, "", `trust is "yes", must be native, sha256: with the digest of the program, or nothing`},
+		{"this very program", Use{Runtime: "native", Trust: "sha256:" + sum}, "native", ""},
+		{"a program that is another by now", Use{Runtime: "native", Trust: "sha256:" + strings.Repeat("0", 64)}, "", "the one that is installed is sha256:" + sum},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.use.ID = "test/guest"

@@ -50,7 +50,7 @@ func newPluginRun() *cobra.Command {
 	f.StringVar(&r.settings, "settings", "{}", "the plugin's own settings, a JSON object")
 	f.StringVar(&r.target, "target", "", "address of the target, for exporters")
 	f.StringVar(&r.use.Runtime, "runtime", "", "wasm or native: the plugin's module or its program; default wasm if there is one")
-	f.StringVar(&r.use.Trust, "trust", "", "native: the plugin's program may run, which its grant does not confine")
+	f.StringVar(&r.use.Trust, "trust", "", "native: the plugin's program may run, which its grant does not confine; sha256:DIGEST: that one")
 	f.StringSliceVar(&r.use.Grant.Net, "grant-net", nil, "addresses it may connect to, host:port")
 	f.StringSliceVar(&r.use.Grant.Files, "grant-files", nil, "files and folders it may read")
 	f.StringSliceVar(&r.use.Grant.Statfs, "grant-statfs", nil, "mount points whose size it may ask for; * is every one")
