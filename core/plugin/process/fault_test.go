@@ -97,24 +97,6 @@ func TestAProcessThatEndsAtOnceIsStartedLessAndLess(t *testing.T) {
 	}
 }
 
-func TestDelaysGrowAndAreSpread(t *testing.T) {
-	var b Backoff
-	b.setDefaults()
-	seen := map[time.Duration]bool{}
-	for n, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 5: 8 * time.Second, 8: time.Minute, 40: time.Minute, 1 << 40: time.Minute} {
-		for range 20 {
-			d := b.delay(n)
-			if d < want*3/4 || d > want*5/4 {
-				t.Errorf("after %d failures %v, want about %v", n, d, want)
-			}
-			seen[d] = true
-		}
-	}
-	if len(seen) < 60 {
-		t.Errorf("%d different delays of 120", len(seen))
-	}
-}
-
 func TestStartsThatFail(t *testing.T) {
 	for _, tt := range []struct{ name, text, says string }{
 		{"garbage for a handshake", "#!/bin/sh\necho 'hello|world'\nexec sleep 1000\n", "the first line of its standard output is no handshake: hello|world"},
@@ -360,85 +342,5 @@ func TestNothingIsLeftOfAHostThatIsKilled(t *testing.T) {
 	_ = host.Wait()
 	for _, pid := range pids {
 		w.eventually("process "+pid+" is gone", func() bool { return !alive(pid) })
-	}
-}
-
-func TestTheLog(t *testing.T) {
-	w := newWorld(t)
-	p := w.pool(Plugin{})
-	w.answers(p, "say break\nout\x1b[31m of this line", "done")
-	for _, want := range []string{
-		`level=ERROR msg="break\\nout\\x1b[31m of this line key=\"a b\" n=7"`,
-		`level=INFO msg="to standard output"`, `level=WARN msg="to standard error"`,
-	} {
-		w.eventually("the log has "+want, func() bool { return strings.Contains(w.log.String(), want) })
-	}
-	before := strings.Count(w.log.String(), "\n")
-	w.answers(p, "log", "done")
-	if err := p.Close(); err != nil {
-		t.Error(err)
-	}
-	log := w.log.String()
-	if n := strings.Count(log, "\n") - before; n > 400 || !strings.Contains(log, "lines were dropped") {
-		t.Errorf("20,000 lines became %d", n)
-	}
-}
-
-func TestLinesOfAChild(t *testing.T) {
-	for in, want := range map[string]string{
-		`{"@level":"warn","@message":"m","b":"x y","a":1,"@timestamp":"t"}`: `WARN m a=1 b="x y"`,
-		`{"@level":"trace","@message":"m"}`:                                 "DEBUG m",
-		`{"@level":"loud","@message":"m","k":{"x":[1]}}`:                    `INFO m k={"x":[1]}`,
-		`{"message":"m"}`: "", `{`: "", `plain`: "",
-	} {
-		level, text, ok := parseLine([]byte(in))
-		got := level.String() + " " + text
-		if !ok {
-			got = ""
-		}
-		if got != want {
-			t.Errorf("%s: %q, want %q", in, got, want)
-		}
-	}
-}
-
-func TestFoldersOfServersThatWereKilledAreRemoved(t *testing.T) {
-	w := newWorld(t)
-	left := filepath.Join(w.o.Dir, dirPrefix+"1")
-	making := filepath.Join(w.o.Dir, dirPrefix+"2")
-	for _, dir := range []string{left, making} {
-		if err := os.MkdirAll(filepath.Join(dir, "1"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(filepath.Join(left, lockName), nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	other := NewEngine(Options{Dir: w.o.Dir})
-	inUse, err := other.runtimeDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.pool(Plugin{})
-	for dir, want := range map[string]bool{left: false, making: true, inUse: true} {
-		if _, err := os.Stat(dir); (err == nil) != want {
-			t.Errorf("%s: %v", dir, err)
-		}
-	}
-	if err := errors.Join(other.Close(), os.RemoveAll(making)); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestAFolderWithALongNameIsRefused(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), strings.Repeat("x", 60))
-	e := NewEngine(Options{Dir: dir})
-	defer e.Close()
-	file := guestProgram(t)
-	if _, err := e.Open(Plugin{File: file, SHA256: digest(t, file)}); err == nil || !strings.Contains(err.Error(), "too long for sockets") {
-		t.Errorf("got %v", err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 || len(e.mu.programs) != 0 {
-		t.Errorf("%v is left, %v", left, err)
 	}
 }
