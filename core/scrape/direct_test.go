@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -390,4 +391,33 @@ func TestAJobUsesItsConnectionsAgain(t *testing.T) {
 	if n := p.dials.Load(); n != 1 {
 		t.Errorf("%d connections", n)
 	}
+}
+
+func TestTheEndOfAJobClosesItsConnections(t *testing.T) {
+	closed := make(chan struct{})
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "a 1\n") }))
+	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateClosed {
+			close(closed)
+		}
+	}
+	s.Start()
+	defer s.Close()
+	h, err := newHTTPSource(testConfig(), features{}, "hearth/test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a reply
+	if err := h.fetch(t.Context(), &target{url: s.URL, timeout: time.Second}, &a); err != nil || string(a.body) != "a 1\n" {
+		t.Fatalf("%q, error %v", a.body, err)
+	}
+	select {
+	case <-closed:
+		t.Fatal("the connection does not wait for the next scrape")
+	default:
+	}
+	if err := h.close(); err != nil {
+		t.Fatal(err)
+	}
+	<-closed
 }
