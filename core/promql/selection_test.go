@@ -32,17 +32,17 @@ func TestWhatIsSelectedTakesMemory(t *testing.T) {
 	if err := db.Append(t.Context(), batch); err != nil {
 		t.Fatal(err)
 	}
-	many := "count(crowd)"
+	many := "sum(crowd)"
 	for i := range 10 {
-		many += fmt.Sprintf(` + count(crowd{i!="%d"})`, i)
+		many += fmt.Sprintf(` + sum(crowd{i!="%d"})`, i)
 	}
 	for _, tt := range []struct {
 		name, expr string
 		memory     int64
 		fits       bool
 	}{
-		{"one selection that fits", "count(crowd)", 4 << 20, true},
-		{"one that does not", "count(crowd)", 1 << 20, false},
+		{"one selection that fits", "sum(crowd)", 4 << 20, true},
+		{"one that does not", "sum(crowd)", 1 << 20, false},
 		{"many that fit one by one", many, 4 << 20, false},
 		{"many that fit", many, 64 << 20, true},
 	} {

@@ -145,6 +145,9 @@ func (b builder) aggregate(n *plan.Aggregate) (operator, error) {
 	if err != nil {
 		return nil, err
 	}
+	if scan, ok := of.(*instantScan); ok && (n.Op == parser.COUNT || n.Op == parser.GROUP) && !n.Without && len(n.Grouping) == 0 {
+		scan.sel.counted++
+	}
 	switch {
 	case isFold(n.Op):
 		return fold(n, of, b.grid.N), nil

@@ -174,6 +174,9 @@ type selection struct {
 	mint, maxt int64
 	matchers   []*labels.Matcher
 	src        *source // after resolve
+
+	scans   int // that read it
+	counted int // of these, which look at neither labels nor order
 }
 
 // reach says that something in mint..maxt will be read. It must come before open.
@@ -196,6 +199,7 @@ func (q *query) register(mint, maxt int64, ms []*labels.Matcher) *selection {
 		q.byKey[key.String()] = s
 		q.scans = append(q.scans, s)
 	}
+	s.scans++
 	return s
 }
 
@@ -224,6 +228,6 @@ func (q *query) resolve(s *selection) error {
 	case err != nil:
 		return ofStorage(fmt.Errorf("expanding series: %w", err))
 	}
-	s.src, err = newSource(q, cols)
+	s.src, err = newSource(q, cols, s.counted > 0 && s.counted == s.scans)
 	return err
 }

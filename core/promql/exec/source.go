@@ -28,8 +28,9 @@ func (s *source) lasts() []int32 {
 // ref is series i of a group.
 type ref struct{ group, i int32 }
 
-// newSource brings the selected series into the order of their labels. Within a group they have it already.
-func newSource(q *query, groups []storage.Columns) (*source, error) {
+// newSource brings the selected series into the order of their labels. Within a group they have it already. Where they are
+// only counted they stay in any order, and without labels.
+func newSource(q *query, groups []storage.Columns, counted bool) (*source, error) {
 	n := 0
 	for _, g := range groups {
 		n += g.Len()
@@ -43,16 +44,20 @@ func newSource(q *query, groups []storage.Columns) (*source, error) {
 		starts = append(starts, len(s.refs))
 		bytes := 0
 		for i := range g.Len() {
+			s.refs = append(s.refs, ref{int32(gi), int32(i)})
+			if counted {
+				s.series = append(s.series, series{})
+				continue
+			}
 			ls := g.Labels(i)
 			bytes += int(ls.ByteSize()) + 16
-			s.refs = append(s.refs, ref{int32(gi), int32(i)})
 			s.series = append(s.series, series{labels: ls})
 		}
 		if err := q.hold(bytes); err != nil {
 			return nil, err
 		}
 	}
-	if len(groups) < 2 {
+	if len(groups) < 2 || counted {
 		return s, nil
 	}
 	order := make([]int32, n)
