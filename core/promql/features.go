@@ -15,7 +15,7 @@ func features() map[string]func(*Options) {
 		"promql-delayed-name-removal":     func(o *Options) { o.DelayedNames = true },
 		"use-start-timestamps":            func(o *Options) { o.StartTimestamps = true },
 		"promql-duration-expr":            func(*Options) {}, // on for everybody, as upstream has it now
-		"promql-per-step-stats":           func(*Options) {}, // likewise, for who asks with stats=all
+		"promql-per-step-stats":           func(*Options) {}, // on for who asks with stats=all: it costs the others nothing
 	}
 }
 
