@@ -137,7 +137,7 @@ func Open(o Options) (_ *DB, err error) {
 	}
 	db.head, err = head.Open(head.Options{
 		FS: o.FS, Dir: o.Dir, SegmentSize: o.SegmentSize, SyncAlways: o.Sync == "always", SyncNever: o.Sync == "off",
-		Retention: o.Retention, OutOfOrderWindow: o.OutOfOrderWindow, Newest: db.newestPart(),
+		Retention: o.Retention, OutOfOrderWindow: o.OutOfOrderWindow, Newest: db.newestPart(math.MaxInt64),
 		Gate: o.Gate, Logger: o.Logger, Registerer: &db.reg, Clock: o.Clock,
 	})
 	if err != nil {
@@ -315,13 +315,15 @@ func (db *DB) sortParts() {
 	})
 }
 
-// newestPart returns the time of the newest sample in parts, math.MinInt64 if there is none.
-func (db *DB) newestPart() int64 {
+// newestPart returns the time of the newest sample in parts that have none after until; math.MinInt64 if there is none.
+func (db *DB) newestPart(until int64) int64 {
 	db.parts.Lock()
 	defer db.parts.Unlock()
 	t := int64(math.MinInt64)
 	for _, p := range db.parts.list {
-		t = max(t, p.meta.MaxTime)
+		if p.meta.MaxTime <= until {
+			t = max(t, p.meta.MaxTime)
+		}
 	}
 	return t
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/hearth-project/hearth/core/tsdb/block"
@@ -14,7 +15,7 @@ import (
 // so.
 func (db *DB) limits() ([]compact.Limit, *Retention) {
 	r := db.keep.Load()
-	newest := max(db.newestPart(), db.head.MaxTime())
+	newest := db.byClock(max(db.newestPart(math.MaxInt64), db.head.MaxTime()))
 	var out []compact.Limit
 	for _, s := range r.Selectors {
 		out = append(out, compact.Limit{Matchers: s.Matchers, Before: newest - s.Keep.Milliseconds()})

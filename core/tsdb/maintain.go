@@ -29,6 +29,10 @@ func alignDown(t int64) int64 {
 	return t - d
 }
 
+// byClock returns t, but no time that is more than an hour ahead of the clock. The clock may have been ahead: what was
+// stored then decides nothing once it is right, be it what is cut or what is too old.
+func (db *DB) byClock(t int64) int64 { return min(t, db.opts.Clock().Add(time.Hour).UnixMilli()) }
+
 // maintain mends a failed log, cuts what is due and takes a checkpoint when the log is long.
 func (db *DB) maintain(ctx context.Context) error {
 	db.maintenance.Lock()
@@ -63,7 +67,7 @@ const (
 // letEndedGo cuts the head before its time if much of it are series that ended: the cut takes them away, and with them
 // the memory that each needs as long as the head has samples of it.
 func (db *DB) letEndedGo(ctx context.Context) error {
-	mint, maxt := db.head.MinTime(), db.head.MaxTime()
+	mint, maxt := db.head.MinTime(), db.byClock(db.head.MaxTime())
 	if mint > maxt || maxt-relieveKeep-mint < relieveWorth {
 		return nil
 	}
@@ -93,12 +97,12 @@ func (db *DB) checkpoint(now time.Time) error {
 // times of the data. It tells whether anything was cut.
 func (db *DB) cut(ctx context.Context) (done bool, err error) {
 	for ctx.Err() == nil {
-		mint, maxt := db.head.MinTime(), db.head.MaxTime()
+		mint, maxt := db.head.MinTime(), db.byClock(db.head.MaxTime())
 		if mint > maxt {
 			return done, nil
 		}
 		to := alignDown(mint) + cutRange
-		if newest := db.newestPart(); newest >= mint {
+		if newest := db.newestPart(db.byClock(math.MaxInt64)); newest >= mint {
 			if end := alignDown(newest) + cutRange; to <= end { // late samples wait for the next range
 				to = end + cutRange
 			}
@@ -152,7 +156,7 @@ func (db *DB) Relieve(ctx context.Context) error {
 	db.maintenance.Lock()
 	defer db.maintenance.Unlock()
 	if db.head.Failed() == nil {
-		mint, maxt := db.head.MinTime(), db.head.MaxTime()
+		mint, maxt := db.head.MinTime(), db.byClock(db.head.MaxTime())
 		if mint <= maxt && maxt-relieveKeep-mint >= relieveWorth {
 			if err := db.cutTo(ctx, maxt-relieveKeep); err != nil {
 				db.m.failures.Inc()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -191,7 +192,7 @@ func (db *DB) pace() func(context.Context) error {
 func (db *DB) beginMerge(choose func(parts []*part, end int64) []*part) ([]*part, uint64) {
 	db.maintenance.Lock() // no cut is between its number and its place in the list
 	defer db.maintenance.Unlock()
-	end := alignDown(db.newestPart()) + cutRange
+	end := alignDown(db.newestPart(math.MaxInt64)) + cutRange
 	db.parts.Lock()
 	defer db.parts.Unlock()
 	if db.parts.closed {

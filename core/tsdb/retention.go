@@ -2,6 +2,7 @@ package tsdb
 
 import (
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
@@ -67,7 +68,7 @@ func (db *DB) sizeLimit() int64 {
 // oldest parts while all files are larger than the limit.
 func (db *DB) retain() error {
 	keep, limit := db.keep.Load().Time, db.sizeLimit()
-	newest := max(db.newestPart(), db.head.MaxTime())
+	newest := db.byClock(max(db.newestPart(math.MaxInt64), db.head.MaxTime()))
 	db.parts.Lock()
 	var old []*part
 	total := int64(0)

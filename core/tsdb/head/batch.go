@@ -43,7 +43,7 @@ func (b *batch) begin(h *Head) {
 	b.stored, b.rejected, b.first = 0, 0, nil
 	b.lo, b.hi = math.MinInt64, h.opts.Clock().Add(maxFuture).UnixMilli()
 	if r := h.retention.Load(); r > 0 {
-		if newest := h.newest(); newest != math.MinInt64 {
+		if newest := min(h.newest(), b.hi); newest != math.MinInt64 {
 			b.lo = newest - r
 		}
 	}

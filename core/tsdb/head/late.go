@@ -34,9 +34,11 @@ func (h *Head) late(b *batch, g *group, c cell) bool {
 	return true
 }
 
+// inWindow tells whether t is within the window, which ends with the newest sample; but what was stored while the clock
+// was ahead does not shut out what comes once it is right.
 func (h *Head) inWindow(t int64) bool {
 	w := h.opts.OutOfOrderWindow.Milliseconds()
-	return w > 0 && t >= h.newest()-w
+	return w > 0 && t >= min(h.newest(), h.opts.Clock().Add(maxFuture).UnixMilli())-w
 }
 
 // narrow tells whether t is late though it lies among the open rows: a group of one series, made for what came late, may
