@@ -198,6 +198,24 @@ func TestRefusalsNameTheirReason(t *testing.T) {
 	if err := db.Append(ctx, one(labels.EmptyLabels(), now, 1)); err == nil {
 		t.Error("a series without labels was taken")
 	}
+	many := labels.NewBuilder(labels.FromStrings("__name__", "many"))
+	for i := range 1024 {
+		many.Set(fmt.Sprint("l", i), "v")
+	}
+	g, err := db.Group(labels.FromStrings("job", "x"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, ls := range []labels.Labels{many.Labels(), labels.FromStrings("__name__", "large", "l", strings.Repeat("v", 1<<20))} {
+		err := db.Append(ctx, append(one(seriesN(4), now, 1), one(ls, now, 1)...))
+		var ae *storage.AppendError
+		if !errors.Is(err, storage.ErrLimit) || !errors.As(err, &ae) || ae.Stored != 1 || !strings.Contains(err.Error(), ls.Get("__name__")) || len(err.Error()) > 300 {
+			t.Errorf("labels that are too many or too long: %v", err)
+		}
+		if _, err := g.Slot(ls); !errors.Is(err, storage.ErrLimit) {
+			t.Errorf("a slot for such labels: %v", err)
+		}
+	}
 }
 
 func TestARowIsStoredAsAWholeOrNotAtAll(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 
+	"github.com/hearth-project/hearth/core/storage"
 	"github.com/hearth-project/hearth/core/tsdb/index"
 )
 
@@ -123,7 +124,8 @@ func checkLabels(ls labels.Labels) error {
 		return fmt.Errorf("%w: it is empty", errBadLabels)
 	}
 	if ls.Len() > maxLabels || ls.ByteSize() > maxSetSize {
-		return fmt.Errorf("%w: more than %d labels or %d bytes", errBadLabels, maxLabels, maxSetSize)
+		return fmt.Errorf("%w: one of %.100q has %d labels with %d bytes, at most %d and %d are stored",
+			storage.ErrLimit, ls.Get(model.MetricNameLabel), ls.Len(), ls.ByteSize(), maxLabels, maxSetSize)
 	}
 	last, bad := "", ""
 	ls.Range(func(l labels.Label) {
