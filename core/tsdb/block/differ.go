@@ -92,12 +92,12 @@ func (w *Writer) alike() int32 {
 }
 
 const (
-	traceRows = 24 // rows whose changes are a column's trace
+	traceRows = 32 // rows whose changes are a column's trace
 	traces    = 32 // that are compared with; neighbours in order of labels have most in common
-	traceGain = 12 // one part in so many of the bits of the changes is what a difference must save
+	traceGain = 8 // one part in so many of the bits of the changes is what a difference must save
 )
 
-// trace is by how much a column changes in some rows.
+// trace is by how much more or less than mostly a column changes in some rows.
 type trace struct {
 	slot int32
 	d    [traceRows]float64
@@ -110,10 +110,15 @@ func (w *Writer) moving(i int32, vals []float64) (slot int32, opposite bool) {
 		return none, false
 	}
 	t := trace{slot: i}
-	unit, own := ^uint64(0), 0
 	for k := range t.d {
 		r := 1 + k*(len(vals)-1)/traceRows
-		if t.d[k] = vals[r] - vals[r-1]; t.d[k] != 0 {
+		t.d[k] = vals[r] - vals[r-1]
+	}
+	sorted := t.d
+	slices.Sort(sorted[:])
+	unit, own := ^uint64(0), 0
+	for k := range t.d {
+		if t.d[k] -= sorted[traceRows/2]; t.d[k] != 0 {
 			unit = min(unit, magnitude(t.d[k]))
 		}
 	}
