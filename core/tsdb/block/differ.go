@@ -94,7 +94,7 @@ func (w *Writer) alike() int32 {
 const (
 	traceRows = 32 // rows whose changes are a column's trace
 	traces    = 32 // that are compared with; neighbours in order of labels have most in common
-	traceGain = 8 // one part in so many of the bits of the changes is what a difference must save
+	traceGain = 8  // one part in so many of the bits of the changes is what a difference must save
 )
 
 // trace is by how much more or less than mostly a column changes in some rows.
