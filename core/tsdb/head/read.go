@@ -3,6 +3,7 @@ package head
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"sort"
 	"sync"
@@ -59,6 +60,7 @@ func (h *Head) Select(ctx context.Context, lease *Lease, mint, maxt int64, ms ..
 		return nil, ctx.Err()
 	}
 	levels, take := h.pick(ms), storage.BudgetOf(ctx)
+	h.rousePicked(ctx, levels)
 	out := make([][]storage.Columns, 0, len(levels))
 	for i := len(levels) - 1; i >= 0; i-- { // level 0 is where series are now
 		var cs []storage.Columns
@@ -66,7 +68,6 @@ func (h *Head) Select(ctx context.Context, lease *Lease, mint, maxt int64, ms ..
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			h.rouse(p.g)
 			c, err := h.columns(lease, p.g, p.slots, mint, maxt)
 			if err != nil {
 				return nil, err
@@ -84,6 +85,20 @@ func (h *Head) Select(ctx context.Context, lease *Lease, mint, maxt int64, ms ..
 		}
 	}
 	return out, nil
+}
+
+// rousePicked wakes the groups that sleep.
+func (h *Head) rousePicked(ctx context.Context, levels [][]picked) {
+	if h.sleepers.n.Load() == 0 {
+		return
+	}
+	var groups []*group
+	for _, l := range levels {
+		for _, p := range l {
+			groups = append(groups, p.g)
+		}
+	}
+	h.rouseAll(ctx, groups, runtime.GOMAXPROCS(0))
 }
 
 // pick resolves matchers to groups and slots: level 0 where series are, level 1 where they were before, and so

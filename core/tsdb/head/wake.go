@@ -71,15 +71,18 @@ func (h *Head) rouse(g *group) {
 func (h *Head) Wake(ctx context.Context) {
 	var groups []*group
 	h.w.Lock()
-	h.dir.groups.all(func(_ uint32, g *group) {
-		if g.asleep.Load() != nil {
-			groups = append(groups, g)
-		}
-	})
+	h.dir.groups.all(func(_ uint32, g *group) { groups = append(groups, g) })
 	h.w.Unlock()
+	slices.Reverse(groups) // who reads or writes all begins with the first: so they do not meet at each
+	h.rouseAll(ctx, groups, max(1, runtime.GOMAXPROCS(0)-1))
+}
+
+// rouseAll wakes groups in some goroutines, until ctx ends.
+func (h *Head) rouseAll(ctx context.Context, groups []*group, goroutines int) {
+	groups = slices.DeleteFunc(groups, func(g *group) bool { return g.asleep.Load() == nil })
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range max(1, runtime.GOMAXPROCS(0)-1) { // one core is for those who wait
+	for range min(goroutines, len(groups)) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
