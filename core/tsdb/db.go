@@ -205,6 +205,7 @@ func (db *DB) openParts() error {
 	if err != nil {
 		return err
 	}
+	unnamed := m.next // from here on the manifest names none, be it that a crash came before its record or that this is lost
 	for _, t := range db.parts.tombs.list { // their numbers are not given to others
 		for _, n := range t.parts {
 			m.next = max(m.next, n+1)
@@ -224,7 +225,7 @@ func (db *DB) openParts() error {
 			db.remove(filepath.Join(db.partsDir(), e.Name()))
 			continue
 		}
-		if damaged != nil {
+		if damaged != nil || n >= unnamed {
 			m.live[n] = true
 		}
 		if !m.live[n] {

@@ -13,14 +13,14 @@ import (
 )
 
 // Listed returns the numbers of the parts that the manifest in dir says live, in order; none if there is no
-// manifest. damaged tells that records may be missing: then every part that opens is taken for live at the start.
-// It changes nothing.
-func Listed(fsys vfs.FS, dir string) (parts []uint64, damaged, err error) {
+// manifest. Those from unnamed on it does not know: they live as well. damaged tells that records may be missing: then
+// every part that opens is taken for live at the start. It changes nothing.
+func Listed(fsys vfs.FS, dir string) (parts []uint64, unnamed uint64, damaged, err error) {
 	m, damaged, err := openManifest(fsys, dir)
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
-	return slices.Sorted(maps.Keys(m.live)), damaged, nil
+	return slices.Sorted(maps.Keys(m.live)), m.next, damaged, nil
 }
 
 // PartDir returns the directory of the part with this number in the database in dir.

@@ -33,7 +33,7 @@ func TestRandomOperationsAgreeWithAMap(t *testing.T) {
 		seeds := uint64(6)
 		switch {
 		case os.Getenv("HEARTH_SOAK") != "":
-			seeds = 80
+			seeds = 400
 		case testing.Short():
 			seeds = 2
 		}

@@ -36,7 +36,7 @@ type directory struct {
 
 // directories returns what is in parts/, in order of numbers. damaged is what is wrong with the manifest.
 func directories(fsys vfs.FS, dir string) (out []directory, damaged, err error) {
-	live, damaged, err := tsdb.Listed(fsys, dir)
+	live, unnamed, damaged, err := tsdb.Listed(fsys, dir)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,7 +54,7 @@ func directories(fsys vfs.FS, dir string) (out []directory, damaged, err error) 
 		case err != nil:
 		case aside:
 			d.state = SetAside
-		case slices.Contains(live, d.number) || damaged != nil:
+		case slices.Contains(live, d.number) || d.number >= unnamed || damaged != nil:
 			d.state = Live
 			there[d.number] = true
 		default:
