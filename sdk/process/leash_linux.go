@@ -16,6 +16,8 @@ func leash(host int) {
 			syscall.Kill(-pid, syscall.SIGKILL)
 		}
 	}
+	// A log line to a host that is gone must not end this process before it has ended the others.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	told := make(chan os.Signal, 1)
 	signal.Notify(told, syscall.SIGTERM)
 	go func() {
