@@ -9,13 +9,14 @@ import (
 )
 
 // Decoder decodes columns of values. The zero value is ready; it belongs to one goroutine and keeps scratch of
-// about 16 KB.
+// about 16 KB, and up to 40 KB more for columns in entropy mode.
 type Decoder struct {
 	x       []int64
 	changes []int64
 	beside  []float64
 	symbols []byte
 	rests   []byte
+	tables  [2][maxSteps + 1]*[256]class // of entropy mode: signed, by steps; made when one is needed
 	huff    *huff0.Scratch
 }
 

@@ -216,16 +216,41 @@ func (d *Decoder) entropy(s *sequence, r *reader) error {
 	return nil
 }
 
+// class is what a symbol stands for: the residual, less the base, with which it begins, and how many bits are left.
+type class struct {
+	first int64
+	rest  uint8
+}
+
+// table returns the classes by symbol.
+func (b classes) table() *[256]class {
+	t := new([256]class)
+	for c := range t {
+		index, neg := c, int64(0)
+		if b.signed {
+			index, neg = c>>1, -int64(c&1)
+		}
+		rest := max(index>>b.steps-1, 0)
+		u := int64(index-rest<<b.steps) << min(rest, 63)
+		t[c] = class{(u ^ neg) - neg, uint8(rest)}
+	}
+	return t
+}
+
 // readResiduals fills d.x with the residuals of d.symbols, less the base.
 func (d *Decoder) readResiduals(b classes, r *reader) error {
-	sign := 0
+	sign := int64(0)
 	if b.signed {
 		sign = 1
 	}
-	left, widest := 0, 0
+	if d.tables[sign][b.steps] == nil {
+		d.tables[sign][b.steps] = b.table()
+	}
+	table := d.tables[sign][b.steps]
+	left, widest := 0, uint8(0)
 	for _, c := range d.symbols {
-		rest := max(int(c)>>sign>>b.steps-1, 0)
-		left += rest
+		rest := table[c].rest
+		left += int(rest)
 		widest = max(widest, rest)
 	}
 	in := r.take((left + 7) / 8)
@@ -233,16 +258,15 @@ func (d *Decoder) readResiduals(b classes, r *reader) error {
 		return corrupt("entropy stage with %d bits left", left)
 	}
 	d.rests = append(append(d.rests[:0], in...), 0, 0, 0, 0, 0, 0, 0, 0) // so that eight bytes can be loaded anywhere
-	rests, at := d.rests, 0
+	rests, at := d.rests, uint(0)
 	x := d.x[:len(d.symbols)]
 	for i, c := range d.symbols {
-		index := int(c) >> sign
-		rest := uint(max(index>>b.steps-1, 0)) & 63
-		low := binary.LittleEndian.Uint64(rests[at>>3:]) >> (at & 7) & (1<<rest - 1)
-		at += int(rest)
-		u := int64(uint64(index-int(rest)<<b.steps)<<rest | low)
-		neg := -(int64(c) & int64(sign))
-		x[i] = (u ^ neg) - neg
+		t := table[c]
+		rest := uint(t.rest) & 63
+		low := int64(binary.LittleEndian.Uint64(rests[at>>3:]) >> (at & 7) & (1<<rest - 1))
+		at += rest
+		neg := -(int64(c) & sign)
+		x[i] = t.first + (low ^ neg) - neg
 	}
 	return nil
 }
