@@ -81,12 +81,14 @@ func (c *checker) check() error {
 func (c *checker) snapshot() (segment uint64, err error) {
 	name := c.o.snapName(c.files.Snapshot)
 	ended := false
+	var version error
 	c.files.SnapshotBytes, err = c.records(name, c.files.Snapshot, func(typ byte, data []byte) error {
 		rd := newReader(data)
 		switch typ {
 		case snapHeader:
 			if v := rd.Uint(); v != snapVersion {
-				return fmt.Errorf("it has version %d, this hearth reads %d", v, snapVersion)
+				version = fmt.Errorf("%s has version %d, this hearth reads %d: run the hearth that wrote it", name, v, snapVersion)
+				return nil
 			}
 			segment = rd.Uint()
 			rd.id()
@@ -101,10 +103,13 @@ func (c *checker) snapshot() (segment uint64, err error) {
 		}
 		return nil
 	})
-	if err == nil && !ended {
+	switch {
+	case err != nil || version != nil: // no damage, and nothing to repair
+		return segment, errors.Join(err, version)
+	case !ended:
 		c.damaged(fmt.Errorf("%s: it has no end", name))
 	}
-	return segment, err
+	return segment, nil
 }
 
 // records reads all records of a file, which f may find wrong, and returns its length.

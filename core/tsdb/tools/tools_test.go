@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -23,6 +24,7 @@ import (
 	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/tsdb"
+	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
 const dir = "data"
@@ -351,6 +353,44 @@ func TestADirectoryThatIsNoDatabaseIsToldSo(t *testing.T) {
 				t.Errorf("%s: %v", d, err)
 			}
 		}
+	}
+}
+
+// A checkpoint of another version is not damaged: nobody is told to repair it, and a repair does nothing.
+func TestAnotherVersionIsNoDamage(t *testing.T) {
+	disk := build(t)
+	found := false
+	for name := range files(t, disk) {
+		if filepath.Ext(name) != ".snap" {
+			continue
+		}
+		found = true
+		number, err := strconv.ParseUint(strings.TrimSuffix(filepath.Base(name), ".snap"), 10, 63)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := disk.Create(name)
+		if err == nil {
+			_, err = f.Write(wal.AppendRecord(nil, number, 1, []byte{99}))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !found {
+		t.Fatal("there is no checkpoint")
+	}
+	before := files(t, disk)
+	_, verr := Verify(t.Context(), disk, dir, false)
+	_, rerr := Repair(t.Context(), disk, dir, false)
+	_, _, oerr := Open(disk, dir)
+	for _, err := range []error{verr, rerr, oerr} {
+		if err == nil || !strings.Contains(err.Error(), ".snap has version 99") || !strings.Contains(err.Error(), "run the hearth that wrote it") {
+			t.Errorf("got %v", err)
+		}
+	}
+	if !equal(before, files(t, disk)) {
+		t.Error("the repair changed files")
 	}
 }
 
