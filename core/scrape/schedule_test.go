@@ -173,6 +173,9 @@ func TestScrapesBeginTogether(t *testing.T) {
 		if times := beginOf(2500); times < 110 || times > 120 {
 			t.Errorf("2500 targets are scraped at %d times of an interval, want nearly all of the 120", times)
 		}
+		if times := beginOf(600); times < 50 || times > 60 {
+			t.Errorf("600 targets again are scraped at %d times of an interval, want nearly all of the 60", times)
+		}
 	})
 }
 
