@@ -171,3 +171,11 @@ func (m mapping) Close() error {
 	}
 	return unix.Munmap(m)
 }
+
+// Unload says that what was read of a mapping is not needed soon. It stays readable; the pages are the system's cache
+// again and no memory of the process.
+func Unload(m Mapping) {
+	if m, ok := m.(mapping); ok && len(m) > 0 {
+		_ = unix.Madvise(m, unix.MADV_DONTNEED) // advice
+	}
+}

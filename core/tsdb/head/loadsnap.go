@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
@@ -47,6 +48,7 @@ func (l *loader) snapshot() (uint64, error) {
 	if err = errors.Join(err, tilesErr); err != nil {
 		return 0, err
 	}
+	vfs.Unload(m)
 	for _, n := range l.fresh { // the groups have their uses now
 		h.sets.drop(n)
 	}

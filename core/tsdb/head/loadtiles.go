@@ -9,6 +9,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/hearth-project/hearth/core/internal/vfs"
 	"github.com/hearth-project/hearth/core/tsdb/wal"
 )
 
@@ -53,6 +54,7 @@ func (l *loader) tileFiles(numbers []uint64, tiles map[uint32][]tile) error {
 			id := binary.LittleEndian.Uint32(rec)
 			tiles[id] = append(tiles[id], t)
 		}
+		vfs.Unload(m)
 		if damage == 0 {
 			l.h.check.files = append(l.h.check.files, f)
 			continue

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"github.com/hearth-project/hearth/core/internal/vfs"
 )
 
 // After a start groups sleep: the index knows their series, but their rows are still what the snapshot and the log have
@@ -240,6 +242,10 @@ func (w *waker) store(h *Head, g *group, e *entry) error {
 	return nil
 }
 
+// unloadEvery is the number of groups that wake before what was read of the snapshot leaves memory: else it would stay until
+// the last of them does.
+const unloadEvery = 512
+
 // sleepers counts the groups that sleep, and keeps the snapshot that they lie in readable.
 type sleepers struct {
 	n    atomic.Int64
@@ -247,8 +253,13 @@ type sleepers struct {
 }
 
 func (s *sleepers) release() {
-	if s.n.Add(-1) == 0 && s.file != nil {
+	n := s.n.Add(-1)
+	switch {
+	case s.file == nil:
+	case n == 0:
 		s.file.release()
 		s.file = nil
+	case n%unloadEvery == 0:
+		vfs.Unload(s.file.mapping)
 	}
 }
