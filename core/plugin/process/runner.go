@@ -61,14 +61,18 @@ func (e *Engine) run(p *program, dir string, env []string, memory int64, rest io
 	closeAll(theirs)
 	if err != nil {
 		closeAll(ours)
-		if errors.Is(err, syscall.EACCES) && p.script {
+		switch denied := errors.Is(err, syscall.EACCES); {
+		case denied && p.script:
 			err = fmt.Errorf("%w: is %s on a file system that is mounted noexec? Name another folder in runtime of [plugins]", err, dir)
+		case denied:
+			err = fmt.Errorf("%w: is it forbidden to run programs from memory (sysctl vm.memfd_noexec)?", err)
 		}
 		return nil, err
 	}
 	r := &runner{name: p.name, dir: dir, pid: child.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{})}
 	r.hello = &handshake{from: r.out, rest: rest}
 	r.kill = sync.OnceFunc(func() { _ = child.Kill() })
+	// The child runs for a moment without limits: they are for what goes wrong later.
 	if err := limit(r.pid, memory); err != nil {
 		r.kill()
 		e.o.Logger.Warn("a plugin's process can't be limited", "program", p.name, "err", err)

@@ -1,8 +1,14 @@
 package process
 
 import (
+	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/hearth-project/hearth/core/plugin/guest"
 )
 
 func TestTheLog(t *testing.T) {
@@ -24,6 +30,35 @@ func TestTheLog(t *testing.T) {
 	if n := strings.Count(log, "\n") - before; n > 400 || !strings.Contains(log, "lines were dropped") {
 		t.Errorf("20,000 lines became %d", n)
 	}
+}
+
+func TestAFloodSlowsDownWhoMakesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan struct{})
+		s := &said{logger: slog.New(slog.DiscardHandler), rate: guest.NewRate(time.Now), ended: ended}
+		w := s.stream(slog.LevelWarn)
+		start := time.Now()
+		text := bytes.Repeat([]byte("much to say\n"), saidASecond/24) // half a second's
+		for range 10 {
+			if n, err := w.Write(text); n != len(text) || err != nil {
+				t.Fatal(n, err)
+			}
+		}
+		if d := time.Since(start); d < 3*time.Second || d > 5*time.Second {
+			t.Errorf("what takes five seconds took %v", d)
+		}
+		if s.lastWords() != "much to say" {
+			t.Errorf("last words %q", s.lastWords())
+		}
+		close(ended)
+		start = time.Now()
+		for range 10 {
+			_, _ = w.Write(text)
+		}
+		if d := time.Since(start); d != 0 {
+			t.Errorf("what is left of one that has ended took %v", d)
+		}
+	})
 }
 
 func TestLinesOfAChild(t *testing.T) {
