@@ -97,7 +97,7 @@ func (e *Encoder) planPacked(s *sequence) (size int) {
 	first := 0 // width of the winner's first mini
 	for _, t := range [...]transform{transformDelta, transformFOR, transformDoD} {
 		s.transform = t
-		if winner.g != 0 && !e.promising(s, first) {
+		if winner.g != 0 && len(e.d) > 2*miniRows && !e.promising(s, first) {
 			continue
 		}
 		s.residuals(e.r, e.d, e.x[0])

@@ -65,8 +65,11 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 			}
 		}
 	}
-	if !ok || exp >= manyDigits {
+	switch {
+	case len(vals) >= computedRows && (!ok || exp >= manyDigits):
 		dst = e.appendComputed(dst, mark, c, limit)
+	case !ok:
+		dst = e.appendUlp(dst, c)
 	}
 	if !ok {
 		end := len(dst)
@@ -80,8 +83,10 @@ func (e *Encoder) Encode(dst []byte, vals []float64) []byte {
 	return dst
 }
 
-// manyDigits is the exponent from which on decimals are likely what floats are printed as, not what they were made of.
-const manyDigits = 12
+const (
+	manyDigits   = 12  // exponent from which on decimals are likely what floats are printed as, not what they were made of
+	computedRows = 128 // shorter columns, as the head makes them all the time, do not look for that
+)
 
 // appendComputed appends the column as what arithmetic on decimals gives, if that is shorter than dst[mark:].
 func (e *Encoder) appendComputed(dst []byte, mark int, c column, limit int) []byte {
