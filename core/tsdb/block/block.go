@@ -93,7 +93,7 @@ func (b *Block) Close() error {
 
 // Select returns the series that satisfy all matchers and have samples in mint..maxt, as storage.Querier does.
 func (b *Block) Select(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) ([]storage.Columns, error) {
-	ids, err := b.index.Select(ms...)
+	ids, err := b.index.SelectContext(ctx, ms...)
 	if err != nil {
 		return nil, b.indexError(err)
 	}

@@ -13,7 +13,7 @@ import (
 // Labels returns the label sets of the visible series that satisfy all matchers and have samples in mint..maxt, in no
 // order. One may come more than once. What the range has all of is not looked into: each series of a part has a sample.
 func (b *Block) Labels(ctx context.Context, mint, maxt int64, ms ...*labels.Matcher) ([]labels.Labels, error) {
-	ids, err := b.index.Select(ms...)
+	ids, err := b.index.SelectContext(ctx, ms...)
 	if err != nil {
 		return nil, b.indexError(err)
 	}

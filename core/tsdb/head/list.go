@@ -23,7 +23,10 @@ func (h *Head) Labels(ctx context.Context, mint, maxt int64, ms ...*labels.Match
 	if mint > maxt || h.mint.Load() > maxt || h.maxt.Load() < mint {
 		return nil, ctx.Err()
 	}
-	ids := h.idx().Select(ms...)
+	ids, err := h.idx().SelectContext(ctx, ms...)
+	if err != nil {
+		return nil, err
+	}
 	l := lister{h: h, mint: mint, maxt: maxt, out: make([]labels.Labels, 0, len(ids))}
 	var seats []seat
 	for len(ids) > 0 {

@@ -59,7 +59,11 @@ func (h *Head) Select(ctx context.Context, lease *Lease, mint, maxt int64, ms ..
 	if mint > maxt || h.mint.Load() > maxt || h.maxt.Load() < mint {
 		return nil, ctx.Err()
 	}
-	levels, take := h.pick(ms), storage.BudgetOf(ctx)
+	levels, err := h.pick(ctx, ms)
+	if err != nil {
+		return nil, err
+	}
+	take := storage.BudgetOf(ctx)
 	h.rousePicked(ctx, levels)
 	out := make([][]storage.Columns, 0, len(levels))
 	for i := len(levels) - 1; i >= 0; i-- { // level 0 is where series are now
@@ -103,7 +107,7 @@ func (h *Head) rousePicked(ctx context.Context, levels [][]picked) {
 
 // pick resolves matchers to groups and slots: level 0 where series are, level 1 where they were before, and so
 // on.
-func (h *Head) pick(ms []*labels.Matcher) [][]picked {
+func (h *Head) pick(ctx context.Context, ms []*labels.Matcher) ([][]picked, error) {
 	type seat struct{ level, at int }
 	seats := map[*group][]seat{}
 	var levels [][]picked
@@ -137,7 +141,14 @@ func (h *Head) pick(ms []*labels.Matcher) [][]picked {
 			last, lastAt = g, i
 		}
 	}
-	h.idx() // waits, if it must, without the lock
+	// Matchers may take long: who writes does not wait for them. A series keeps its id, which no other one gets.
+	var ids []uint32
+	if x := h.idx(); len(ms) > 0 {
+		var err error
+		if ids, err = x.SelectContext(ctx, ms...); err != nil {
+			return nil, err
+		}
+	}
 	h.dir.RLock()
 	defer h.dir.RUnlock()
 	one := func(id uint32, at loc) {
@@ -151,14 +162,14 @@ func (h *Head) pick(ms []*labels.Matcher) [][]picked {
 	}
 	if len(ms) == 0 {
 		h.dir.locs.all(one)
-		return levels
+		return levels, nil
 	}
-	for _, id := range h.idx().Select(ms...) {
+	for _, id := range ids {
 		if at := h.dir.locs.get(id); at != noLoc {
 			one(id, at)
 		}
 	}
-	return levels
+	return levels, nil
 }
 
 // rank returns the place of each slot in order of labels, given the own labels of all slots.

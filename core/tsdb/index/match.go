@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"slices"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -24,13 +25,17 @@ type dictionary interface {
 // Of one matcher, let U be the series with a value that its pattern takes. A series that has the label
 // satisfies the matcher if it is in U, or for != and !~ if it is not; one that lacks the label is judged as if
 // it had the empty value. So each matcher either keeps a set or takes one away.
-func resolve(d dictionary, ms []*labels.Matcher) (*roaring.Bitmap, error) {
+//
+// A pattern may take long, and there may be many values: the end of ctx ends it between two of them, with its error.
+func resolve(ctx context.Context, d dictionary, ms []*labels.Matcher) (*roaring.Bitmap, error) {
 	ms = slices.Clone(ms)
 	slices.SortStableFunc(ms, func(a, b *labels.Matcher) int { return cost(a) - cost(b) })
 	var keep, without []postings
 	for _, m := range ms {
-		set, kept, err := settle(d, m)
+		set, kept, err := settle(ctx, d, m)
 		switch {
+		case ctx.Err() != nil:
+			return nil, ctx.Err()
 		case err != nil:
 			return nil, err
 		case kept && set.count() == 0:
@@ -73,9 +78,17 @@ func cost(m *labels.Matcher) int {
 }
 
 // settle resolves one matcher: to a set to keep, or to one to take away.
-func settle(d dictionary, m *labels.Matcher) (set postings, keep bool, err error) {
+func settle(ctx context.Context, d dictionary, m *labels.Matcher) (set postings, keep bool, err error) {
 	negated := m.Type == labels.MatchNotEqual || m.Type == labels.MatchNotRegexp
-	pattern := func(v string) bool { return m.Matches(v) != negated }
+	done := ctx.Done()
+	pattern := func(v string) bool {
+		select {
+		case <-done: // what is found does not matter any more
+			return false
+		default:
+			return m.Matches(v) != negated
+		}
+	}
 	lacking := pattern("") // whether the pattern takes a series that lacks the label
 	keep = negated == lacking
 	if !lacking {

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"slices"
 	"sort"
 	"strings"
@@ -104,18 +105,24 @@ func (x *Mem) fold(g *growing) {
 
 // Select returns the series that satisfy all matchers, in order of their ids.
 func (x *Mem) Select(ms ...*labels.Matcher) []uint32 {
-	set, _ := resolve(memDictionary{x}, ms) // a dictionary in memory has no errors
-	if set == nil {
-		return nil
+	ids, _ := x.SelectContext(context.Background(), ms...) // a dictionary in memory has no errors
+	return ids
+}
+
+// SelectContext is Select until ctx ends, whose error it returns then.
+func (x *Mem) SelectContext(ctx context.Context, ms ...*labels.Matcher) ([]uint32, error) {
+	set, err := resolve(ctx, memDictionary{x}, ms)
+	if set == nil || err != nil {
+		return nil, err
 	}
-	return set.ToArray()
+	return set.ToArray(), nil
 }
 
 // LabelNames returns the sorted names of the labels on series that satisfy all matchers.
 func (x *Mem) LabelNames(ms ...*labels.Matcher) []string {
 	names := x.names()
 	if len(ms) > 0 {
-		set, _ := resolve(memDictionary{x}, ms)
+		set, _ := resolve(context.Background(), memDictionary{x}, ms)
 		var it roaring.IntIterator
 		names = slices.DeleteFunc(names, func(n string) bool {
 			p, _ := memDictionary{x}.named(n)
@@ -150,7 +157,7 @@ func (x *Mem) LabelValues(name string, ms ...*labels.Matcher) []string {
 		}
 		return out
 	}
-	set, _ := resolve(memDictionary{x}, ms)
+	set, _ := resolve(context.Background(), memDictionary{x}, ms)
 	if set == nil {
 		return nil
 	}

@@ -1,6 +1,7 @@
 package index
 
 import (
+	"context"
 	"strings"
 
 	"github.com/RoaringBitmap/roaring/v2"
@@ -9,7 +10,12 @@ import (
 
 // Select returns the series that satisfy all matchers, in order of their ids.
 func (x *Index) Select(ms ...*labels.Matcher) ([]uint32, error) {
-	set, err := resolve(indexDictionary{x}, ms)
+	return x.SelectContext(context.Background(), ms...)
+}
+
+// SelectContext is Select until ctx ends, whose error it returns then.
+func (x *Index) SelectContext(ctx context.Context, ms ...*labels.Matcher) ([]uint32, error) {
+	set, err := resolve(ctx, indexDictionary{x}, ms)
 	if err != nil || set == nil {
 		return nil, err
 	}
@@ -76,7 +82,7 @@ func (x *Index) among(ms []*labels.Matcher) (func(ref) (bool, error), error) {
 	if len(ms) == 0 {
 		return func(ref) (bool, error) { return true, nil }, nil
 	}
-	set, err := resolve(indexDictionary{x}, ms)
+	set, err := resolve(context.Background(), indexDictionary{x}, ms)
 	if err != nil {
 		return nil, err
 	}
