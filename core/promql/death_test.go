@@ -69,6 +69,7 @@ func TestQueriesOfDeath(t *testing.T) {
 		{"a giant regular expression", `crowd{i=~"` + strings.Repeat("x|", 50_000) + `"}`, ErrParse, "at most 65536 are allowed ([query] max_regex_length)"},
 		{"one that multiplies", `crowd{i=~"` + strings.Repeat("x{1000}", 2000) + `"}`, ErrParse, "repeats itself into"},
 		{"a giant one in a function", `label_replace(crowd, "a", "$1", "i", "` + strings.Repeat("x{900}", 1000) + `")`, ErrParse, "repeats itself"},
+		{"one of very many groups", `label_replace(crowd, "a", "$1", "i", "` + strings.Repeat("(.*)", 2000) + `")`, ErrParse, "has 2000 groups: at most 250 are allowed"},
 		{"labels that explode", explosion, ErrTooManySamples, held},
 		{"labels that are joined again and again", strings.Repeat(`label_join(`, 50) + "crowd" + strings.Repeat(`, "i", "-", "i", "i", "i", "i")`, 50), ErrTooManySamples, held},
 	} {

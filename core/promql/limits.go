@@ -12,6 +12,7 @@ import (
 // in a row, its checks recurse as deep as the text nests, and it compiles the regular expressions of selectors.
 const (
 	operatorsPerNesting = 5       // as many operators are allowed for each level of MaxNesting
+	maxRegexGroups      = 250     // of one in label_replace: each step at each character copies where groups begin and end
 	maxRegexSteps       = 100_000 // of a compiled regular expression: {1000} makes a thousand of one character
 )
 
@@ -73,6 +74,21 @@ func (e *Engine) checkRegex(text string) error {
 	return nil
 }
 
+// checkGroups refuses a regular expression that has very many groups.
+func checkGroups(text string) error {
+	if strings.Count(text, "(") <= maxRegexGroups {
+		return nil
+	}
+	re, err := resyntax.Parse(text, resyntax.Perl)
+	if err != nil {
+		return nil // who compiles it says it better
+	}
+	if n := re.MaxCap(); n > maxRegexGroups {
+		return fmt.Errorf("a regular expression has %d groups: at most %d are allowed", n, maxRegexGroups)
+	}
+	return nil
+}
+
 // steps returns about how many instructions re compiles to.
 func steps(re *resyntax.Regexp) int {
 	n := 1 + len(re.Rune)
@@ -90,7 +106,9 @@ func (e *Engine) checkCalls(expr parser.Expr) (err error) {
 	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
 		if call, ok := n.(*parser.Call); ok && call.Func.Name == "label_replace" {
 			if s, ok := call.Args[4].(*parser.StringLiteral); ok && err == nil {
-				err = e.checkRegex(s.Val)
+				if err = e.checkRegex(s.Val); err == nil {
+					err = checkGroups(s.Val)
+				}
 			}
 		}
 		return err

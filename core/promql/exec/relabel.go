@@ -27,6 +27,9 @@ func (op *relabelled) open(q *query) ([]series, error) {
 	out := make([]series, len(ss))
 	lb := labels.NewBuilder(labels.EmptyLabels())
 	for i, s := range ss {
+		if err := q.ctx.Err(); err != nil { // an expression may take long
+			return nil, err
+		}
 		if err := q.charge(op.max(s.metric()) / cellBytes); err != nil {
 			return nil, err
 		}
