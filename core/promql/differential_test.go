@@ -201,10 +201,11 @@ func sameWords(s string) string {
 }
 
 var (
-	remarking = regexp.MustCompile(`rate|increase|quantile|histogram|sort|</|>/|hist|custom|mixed`)
+	remarking = regexp.MustCompile(`rate|increase|delta|avg|sum|quantile|histogram|sort|</|>/|hist|custom|mixed`)
 	place     = regexp.MustCompile(` \(\d+:\d+\)$`)
-	// Which kinds of operands upstream names last at a step depends on the order of series, and that on a Go map.
-	trimmed = regexp.MustCompile(`(operator "[<>]/"): .*`)
+	// Which kinds of operands upstream names last at a step depends on the order of series, and where they come of another
+	// operator or of limitk that is a Go map's.
+	kinds = regexp.MustCompile(`(operator "[^"]+"): .*`)
 )
 
 // placed returns remarks without their place if there may be several for the same one: of equal remarks the one made
@@ -215,7 +216,7 @@ func placed(expr string, remarks []string) []string {
 	}
 	out := slices.Clone(remarks)
 	for i := range out {
-		out[i] = trimmed.ReplaceAllString(place.ReplaceAllString(out[i], ""), "$1")
+		out[i] = kinds.ReplaceAllString(place.ReplaceAllString(out[i], ""), "$1")
 	}
 	return slices.Compact(out)
 }
