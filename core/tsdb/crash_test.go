@@ -387,7 +387,7 @@ func TestNothingAcknowledgedIsLostWhereverItCrashes(t *testing.T) {
 				verify(t, "after close and a power cut", count.Crash(nil), s.promise, s.sent)
 			}
 			t.Logf("%d operations on the disk", ops)
-			for k := 1; k <= ops; k += sweep(3) {
+			for k := 1; k <= ops; k += sweep(4) {
 				crashAt(t, mode, k)
 			}
 		})
@@ -438,7 +438,7 @@ func TestARefusingDiskLosesNothingAcknowledgedAndHeals(t *testing.T) {
 	for _, mode := range []string{"always", "off"} {
 		for _, length := range []int{1, 40} {
 			t.Run(fmt.Sprintf("%s, %d operations", mode, length), func(t *testing.T) {
-				for k := 12; k < 680; k += sweep(7) {
+				for k := 12; k < 680; k += sweep(11) {
 					refuse(t, mode, k, length)
 				}
 			})

@@ -499,7 +499,7 @@ func TestAFlippedByteNeverShowsAWrongValue(t *testing.T) {
 	}
 	if os.Getenv("HEARTH_SOAK") == "" {
 		r.Shuffle(len(todo), func(i, j int) { todo[i], todo[j] = todo[j], todo[i] })
-		todo = todo[:800]
+		todo = todo[:500]
 	}
 	for _, d := range todo {
 		c, name, at := disk.Kill(), d.name, d.at
