@@ -21,13 +21,13 @@ import (
 
 // What an append can be refused for. They are wrapped with the series and times concerned.
 var (
-	ErrOutOfOrder = errors.New("out of order sample")                  // older than what the storage still takes for this series
-	ErrDuplicate  = errors.New("duplicate sample for timestamp")       // same series and time, another value
-	ErrTooOld     = errors.New("sample older than the retention")      // nothing would keep it
-	ErrTooNew     = errors.New("sample too far in the future")         // a broken clock at the sender
-	ErrClosed     = errors.New("storage closed")                       // after Close
+	ErrOutOfOrder = errors.New("out of order sample")                           // older than what the storage still takes for this series
+	ErrDuplicate  = errors.New("duplicate sample for timestamp")                // same series and time, another value
+	ErrTooOld     = errors.New("sample older than the retention")               // nothing would keep it
+	ErrTooNew     = errors.New("sample too far in the future")                  // a broken clock at the sender
+	ErrClosed     = errors.New("storage closed")                                // after Close
 	ErrNoSpace    = errors.New("storage refuses writes: disk is full or fails") // reads go on; it recovers by itself
-	ErrLimit      = errors.New("new series refused by a limit")        // those that are known go on
+	ErrLimit      = errors.New("new series refused by a limit")                 // those that are known go on
 )
 
 // AbsentBits is the bit pattern of Absent. A sample that arrives with these very bits is stored as an ordinary NaN.

@@ -205,7 +205,7 @@ func (db *DB) openParts() error {
 	if err != nil {
 		return err
 	}
-	unnamed := m.next // from here on the manifest names none, be it that a crash came before its record or that this is lost
+	unnamed := m.next                       // from here on the manifest names none, be it that a crash came before its record or that this is lost
 	for _, t := range db.parts.tombs.list { // their numbers are not given to others
 		for _, n := range t.parts {
 			m.next = max(m.next, n+1)
