@@ -213,6 +213,8 @@ func TestWhatTargetFilesMaySay(t *testing.T) {
 		{"a wrong type", "b.json", "[\n{\"targets\": \"h:1\"}]", "line 2: json: cannot unmarshal string"},
 		{"null for a group", "c.json", `[null]`, "group 1 is null"},
 		{"an empty target", "d.yaml", "- targets: ['']\n", "group 1: a target is empty"},
+		{"a long target", "i.yml", "- targets: ['" + strings.Repeat("h", 65537) + "']\n", "group 1: a target has 65537 bytes: at most 65536"},
+		{"a long label", "j.yml", "- targets: [h]\n  labels: {a: '" + strings.Repeat("b", 65537) + "'}\n", `group 1: name or value of label "a" has 65537 bytes`},
 		{"an empty JSON file", "e.json", "", "the file is empty"},
 		{"two documents", "f.json", "[] []", "more after the list"},
 		{"an empty YAML file", "g.yml", "", ""},

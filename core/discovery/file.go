@@ -26,6 +26,7 @@ import (
 const (
 	filepathLabel  = "__meta_filepath"     // as upstream calls it
 	maxTargetFile  = 64 << 20              // bytes
+	maxTargetLabel = 64 << 10              // bytes of an address, and of a label's name or value
 	quiet          = 50 * time.Millisecond // from a change to the reading: most come in bursts
 	defaultRefresh = 5 * time.Minute
 )
@@ -215,9 +216,15 @@ func readTargets(name string) ([]Group, error) {
 			if label == "" || !utf8.ValidString(label) || !utf8.ValidString(value) {
 				return nil, fmt.Errorf("group %d: label %q=%q is not valid UTF-8, or has no name", i+1, label, value)
 			}
+			if n := max(len(label), len(value)); n > maxTargetLabel {
+				return nil, fmt.Errorf("group %d: name or value of label %.40q has %d bytes: at most %d", i+1, label, n, maxTargetLabel)
+			}
 		}
 		if slices.Contains(g.Targets, "") {
 			return nil, fmt.Errorf("group %d: a target is empty: want host:port", i+1)
+		}
+		if n := longest(g.Targets); n > maxTargetLabel {
+			return nil, fmt.Errorf("group %d: a target has %d bytes: at most %d", i+1, n, maxTargetLabel)
 		}
 		shared := maps.Clone(g.Labels)
 		if shared == nil {
@@ -227,6 +234,15 @@ func readTargets(name string) ([]Group, error) {
 		groups[i] = makeGroup(name+":"+itoa(i), g.Targets, shared)
 	}
 	return groups, nil
+}
+
+// longest returns how many bytes the longest of texts has.
+func longest(texts []string) int {
+	n := 0
+	for _, t := range texts {
+		n = max(n, len(t))
+	}
+	return n
 }
 
 // decodeJSON reads strictly and says on which line a problem is.

@@ -313,3 +313,15 @@ func TestWhatTheStorageRefusesIsFound(t *testing.T) {
 		t.Errorf("markers:\n%s", d)
 	}
 }
+
+func TestATemplateDoesNotMakeEndlessLabels(t *testing.T) {
+	o := Options{Storage: newMemory(), Query: one}
+	running(t, o, func(m *Manager) {
+		apply(t, m, `groups: [{name: g, interval: 1s, rules: [{alert: A, expr: up, labels: {l: '{{ printf "%600000d%600000d" 1 1 }}'}}]}]`)
+		time.Sleep(10 * time.Second)
+		const want = "<error expanding template: it makes 1200000 bytes, at most 1048576 are kept>"
+		if a := m.Alerts(); len(a) != 1 || a[0].Labels.Get("l") != want {
+			t.Errorf("got %.300s", fmt.Sprint(a[0].Labels))
+		}
+	})
+}

@@ -17,6 +17,9 @@ import (
 // variables are what a template may say in place of a field of its data.
 const variables = "{{$labels := .Labels}}{{$externalLabels := .ExternalLabels}}{{$externalURL := .ExternalURL}}{{$value := .Value}}"
 
+// maxExpanded is how many bytes a template may make. Alerts are sent, stored and shown: none needs a text of this size.
+const maxExpanded = 1 << 20
+
 // templates expands the labels and annotations of a rule for one sample of its result.
 type templates struct {
 	ctx  context.Context
@@ -45,6 +48,10 @@ func (t *templates) expand(text string) string {
 	if err != nil {
 		env.Logger.Warn("a template of an alert: its text stands in the alert", "alert", t.rule.spec.name, "err", err)
 		return fmt.Sprintf("<error expanding template: %s>", err)
+	}
+	if len(out) > maxExpanded {
+		env.Logger.Warn("a template of an alert makes a text that is too long", "alert", t.rule.spec.name, "bytes", len(out), "most", maxExpanded)
+		return fmt.Sprintf("<error expanding template: it makes %d bytes, at most %d are kept>", len(out), maxExpanded)
 	}
 	return out
 }
