@@ -53,7 +53,7 @@ func (s Suite) request(t *testing.T) []byte {
 	return req
 }
 
-func (s Suite) collect(t *testing.T, i *sdk.Instance) *Exposition {
+func (s Suite) collect(t *testing.T, i Instance) *Exposition {
 	t.Helper()
 	out, err := i.Call(t.Context(), abi.OpCollect, s.request(t))
 	if err != nil {

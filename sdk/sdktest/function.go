@@ -14,11 +14,7 @@ import (
 
 // functions holds every function of the manifest to what a host relies on.
 func (s Suite) functions(t *testing.T) {
-	m, err := manifest.Load(s.Manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range m.Functions {
+	for _, f := range s.manifest(t).Functions {
 		t.Run(f.Name, func(t *testing.T) { s.function(t, f) })
 	}
 	t.Run("a function it does not have is unknown", func(t *testing.T) {
@@ -155,7 +151,7 @@ func (s Suite) eval(t *testing.T, b *abi.Batch) []float64 {
 	return s.evalOn(t, s.configured(t, s.Settings), b)
 }
 
-func (s Suite) evalOn(t *testing.T, i *sdk.Instance, b *abi.Batch) []float64 {
+func (s Suite) evalOn(t *testing.T, i Instance, b *abi.Batch) []float64 {
 	t.Helper()
 	out, err := i.Call(t.Context(), abi.OpEval, b.Append(nil))
 	if err != nil {

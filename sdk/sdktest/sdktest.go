@@ -5,8 +5,8 @@
 //		sdktest.Suite{New: func() sdk.Plugin { return sdk.Plugin{Exporter: &exporter{}} }, Target: "localhost:1"}.Run(t)
 //	}
 //
-// The suite runs the plugin in the test's process, through the same operations a host calls. The WebAssembly form of
-// the plugins here is run by the tests of the host.
+// The suite runs the plugin in the test's process, through the same operations a host calls. With Start in place of New it
+// runs one that is somewhere else, as a module in a sandbox, whatever language it was written in.
 package sdktest
 
 import (
@@ -14,6 +14,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ const patience = 2 * time.Second
 // Suite says what to test and with which input.
 type Suite struct {
 	New         func() sdk.Plugin // returns a fresh, unconfigured plugin
+	Start       func() Instance   // in place of New: returns a fresh, unconfigured instance of a plugin
 	Manifest    string            // its manifest; default hearth-plugin.toml
 	Settings    string            // a JSON object of settings with which it works
 	BadSettings map[string]string // by a sentence that says why: settings it must refuse
@@ -40,6 +42,19 @@ type Suite struct {
 	Arguments map[string][]abi.Arg // for functions, by name: arguments besides the data; default 1 for numbers, "" for texts
 }
 
+// Instance answers operations as sdk.Instance does, whose errors those of Call must hold (see sdk.AsError).
+type Instance interface {
+	Call(ctx context.Context, op string, in []byte) ([]byte, error)
+}
+
+// start returns a fresh, unconfigured instance.
+func (s Suite) start() Instance {
+	if s.Start != nil {
+		return s.Start()
+	}
+	return sdk.NewInstance(s.New())
+}
+
 // Run runs all that fits the plugin's kinds.
 func (s Suite) Run(t *testing.T) {
 	if s.Manifest == "" {
@@ -48,24 +63,30 @@ func (s Suite) Run(t *testing.T) {
 	t.Run("the manifest and the description agree", s.description)
 	t.Run("bad settings are refused", s.badSettings)
 	t.Run("what it does not do is unimplemented", s.unimplemented)
-	p := s.New()
-	if p.Exporter != nil {
-		t.Run("collect", s.exporter)
-	}
-	if p.Notifier != nil {
-		t.Run("notify", s.notifier)
-	}
-	if len(p.Functions) > 0 {
-		t.Run("eval", s.functions)
+	for _, k := range s.manifest(t).Kinds {
+		switch k {
+		case manifest.KindExporter:
+			t.Run(abi.OpCollect, s.exporter)
+		case manifest.KindNotifier:
+			t.Run(abi.OpNotify, s.notifier)
+		case manifest.KindFunction:
+			t.Run(abi.OpEval, s.functions)
+		}
 	}
 }
 
-func (s Suite) description(t *testing.T) {
+func (s Suite) manifest(t *testing.T) *manifest.Manifest {
+	t.Helper()
 	m, err := manifest.Load(s.Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := sdk.NewInstance(s.New()).Call(t.Context(), abi.OpDescribe, nil)
+	return m
+}
+
+func (s Suite) description(t *testing.T) {
+	m := s.manifest(t)
+	out, err := s.start().Call(t.Context(), abi.OpDescribe, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +96,7 @@ func (s Suite) description(t *testing.T) {
 	}
 	slices.Sort(d.Kinds)
 	slices.Sort(m.Kinds)
-	if !slices.Equal(d.Kinds, m.Kinds) || d.ABI != abi.Version {
+	if !slices.Equal(d.Kinds, m.Kinds) || !strings.HasPrefix(d.ABI, m.ABI+".") {
 		t.Errorf("the plugin says abi %s and kinds %v, its manifest abi %s and kinds %v", d.ABI, d.Kinds, m.ABI, m.Kinds)
 	}
 }
@@ -91,7 +112,7 @@ func (s Suite) badSettings(t *testing.T) {
 	}
 	for why, settings := range bad {
 		t.Run(why, func(t *testing.T) {
-			_, err := sdk.NewInstance(s.New()).Call(t.Context(), abi.OpConfigure, []byte(settings))
+			_, err := s.start().Call(t.Context(), abi.OpConfigure, []byte(settings))
 			var e *sdk.Error
 			if !errors.As(err, &e) || e.Code != sdk.CodeInvalidRequest || e.Retryable {
 				t.Errorf("%s: got %#v, want an error %s that is not retryable", settings, err, sdk.CodeInvalidRequest)
@@ -101,12 +122,12 @@ func (s Suite) badSettings(t *testing.T) {
 }
 
 func (s Suite) unimplemented(t *testing.T) {
-	p := s.New()
-	for op, has := range map[string]bool{abi.OpCollect: p.Exporter != nil, abi.OpNotify: p.Notifier != nil, abi.OpEval: len(p.Functions) > 0, "no_such": false} {
-		if has {
+	kinds := s.manifest(t).Kinds
+	for op, kind := range map[string]string{abi.OpCollect: manifest.KindExporter, abi.OpNotify: manifest.KindNotifier, abi.OpEval: manifest.KindFunction, "no_such": ""} {
+		if slices.Contains(kinds, kind) {
 			continue
 		}
-		_, err := sdk.NewInstance(s.New()).Call(t.Context(), op, []byte("{}"))
+		_, err := s.start().Call(t.Context(), op, []byte("{}"))
 		if e := sdk.AsError(err); e == nil || e.Code != abi.CodeUnimplemented {
 			t.Errorf("%s: got %v, want %s", op, err, abi.CodeUnimplemented)
 		}
@@ -114,9 +135,9 @@ func (s Suite) unimplemented(t *testing.T) {
 }
 
 // configured returns a fresh instance with settings.
-func (s Suite) configured(t *testing.T, settings string) *sdk.Instance {
+func (s Suite) configured(t *testing.T, settings string) Instance {
 	t.Helper()
-	i := sdk.NewInstance(s.New())
+	i := s.start()
 	if _, err := i.Call(t.Context(), abi.OpConfigure, []byte(settings)); err != nil {
 		t.Fatalf("configure: %v", err)
 	}
