@@ -13,7 +13,7 @@ import (
 
 // metrics are the host's own. Labels are plugin ids and operations, so there are as many series as plugins are in use.
 type metrics struct {
-	calls, errors, seconds, fuel, sent, received, body, restarts *prometheus.CounterVec
+	calls, errors, seconds, fuel, sent, received, body, refused, restarts *prometheus.CounterVec
 
 	registerer prometheus.Registerer
 	all        []prometheus.Collector
@@ -33,6 +33,7 @@ func newMetrics(r prometheus.Registerer, h *Host) (*metrics, error) {
 	m.body = counter("answer_bytes_total", "Bytes of the answers of a plugin.", "plugin", "operation")
 	m.sent = counter("sent_bytes_total", "Bytes a plugin has sent over its connections.", "plugin")
 	m.received = counter("received_bytes_total", "Bytes a plugin has received over its connections.", "plugin")
+	m.refused = counter("refused_total", "Things a plugin has tried and was not allowed to do: the log says which.", "plugin")
 	m.restarts = counter("restarts_total", "Starts of a native plugin's process in place of one that had ended.", "plugin")
 	m.all = append(m.all, newProcessMetrics(h),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "hearth_plugin_memory_bytes", Help: "Linear memory of all instances of plugins."},
@@ -69,6 +70,7 @@ func (m *metrics) observe(id, op string, d time.Duration, u guest.Usage, answer 
 	m.body.WithLabelValues(id, op).Add(float64(answer))
 	m.sent.WithLabelValues(id).Add(float64(u.Sent))
 	m.received.WithLabelValues(id).Add(float64(u.Received))
+	m.refused.WithLabelValues(id).Add(float64(u.Refused))
 	var call *CallError
 	if errors.As(err, &call) {
 		m.errors.WithLabelValues(id, op, call.Code).Inc()

@@ -29,6 +29,7 @@ func (r *Request) Bytes() ([]byte, error) {
 type Usage struct {
 	Fuel           uint64
 	Sent, Received uint64 // bytes over its connections
+	Refused        uint64 // things it was not allowed to do
 }
 
 // Error is an answer of a guest that says that the operation has failed.

@@ -25,7 +25,7 @@ func (i *instance) runCommand(ctx context.Context, r Request) ([]byte, error) {
 	out := &limitedBuffer{limit: abi.MaxResult}
 	gctx := i.context(ctx)
 	err = i.instantiate(gctx, func(c wazero.ModuleConfig) wazero.ModuleConfig {
-		return c.WithArgs("plugin", r.Operation).WithStdin(bytes.NewReader(in)).WithStdout(out)
+		return c.WithArgs("plugin", r.Operation).WithStdin(bytes.NewReader(in)).WithStdout(printed{i, out})
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package wasm
 
 import (
 	"context"
+	"io"
 	"log/slog"
 
 	"github.com/hearth-project/hearth/core/plugin/guest"
@@ -32,6 +33,27 @@ func newGuestLog(logger *slog.Logger, rate *guest.Rate) *guestLog {
 	l.out.Line = func(line []byte) { l.said(stdoutLevel, line) }
 	l.err.Line = func(line []byte) { l.said(stderrLevel, line) }
 	return l
+}
+
+// printed is where a guest prints to, until its call is over: one write may be as long as its memory.
+type printed struct {
+	i  *instance
+	to io.Writer
+}
+
+const printedAtOnce = 64 << 10 // bytes between two looks at the deadline
+
+func (p printed) Write(b []byte) (int, error) {
+	for at := 0; at < len(b); {
+		if err := p.i.ctx.Err(); err != nil {
+			return at, err
+		}
+		n, err := p.to.Write(b[at:min(len(b), at+printedAtOnce)])
+		if at += n; err != nil {
+			return at, err
+		}
+	}
+	return len(b), nil
 }
 
 // begin starts a call.

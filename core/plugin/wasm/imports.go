@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"syscall"
-	"time"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
-	"github.com/tetratelabs/wazero/sys"
 
 	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/core/plugin/wasm/sock"
@@ -18,30 +15,21 @@ import (
 
 // WASI's error numbers, as the ABI has them.
 const (
-	errnoAccess   = 2
-	errnoFault    = 21
-	errnoInval    = 28
-	errnoIO       = 29
-	errnoNoEntry  = 44
-	errnoNoSystem = 52
-	errnoTimedOut = 73
+	errnoAccess      = 2
+	errnoBadf        = 8
+	errnoFault       = 21
+	errnoInval       = 28
+	errnoIO          = 29
+	errnoNameTooLong = 37
+	errnoNoEntry     = 44
+	errnoNoSystem    = 52
+	errnoTimedOut    = 73
 )
 
 type instanceKey struct{}
 
 // running returns the instance whose guest is calling.
 func running(ctx context.Context) *instance { return ctx.Value(instanceKey{}).(*instance) }
-
-// exportWASI replaces what wazero's WASI does not do for us: waiting for sockets, and ending without closing the instance,
-// which is its pool's business. What is exported last counts.
-func exportWASI(b wazero.HostModuleBuilder) {
-	b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
-		stack[0] = uint64(running(ctx).net.Poll(m.Memory(), uint32(stack[0]), uint32(stack[1]), uint32(stack[2]), uint32(stack[3])))
-	}), []api.ValueType{i32, i32, i32, i32}, []api.ValueType{i32}).Export("poll_oneoff")
-	b.NewFunctionBuilder().WithGoFunction(api.GoFunc(func(_ context.Context, stack []uint64) {
-		panic(sys.NewExitError(uint32(stack[0])))
-	}), []api.ValueType{i32}, nil).Export("proc_exit")
-}
 
 // hostFunction is one of hearth_v1.
 type hostFunction struct {
@@ -124,51 +112,4 @@ func netStatus(n *sock.Net, mem api.Memory, fd int32, ptr, size uint32) int32 {
 		return -errnoFault
 	}
 	return int32(len(reason))
-}
-
-// statfsPatience is how long a guest waits for a file system that does not answer, as one of a server that is gone.
-const statfsPatience = time.Second
-
-// statfs asks for the figures of a mounted file system. The system call may hang for ever, so it has a goroutine of its
-// own, one for each path: who asks meanwhile waits for the same answer.
-func (i *instance) statfs(ctx context.Context, mem api.Memory, ptr, size, out uint32) uint32 {
-	b, ok := mem.Read(ptr, size)
-	if !ok || size > 4096 {
-		return errnoFault
-	}
-	path := string(b)
-	if !i.pool.rights.mayStatfs(path) {
-		i.refuse(fmt.Sprintf("statfs of %s is not granted: add %q to statfs of the plugin's grant", path, path))
-		return errnoAccess
-	}
-	ctx, cancel := context.WithTimeout(ctx, statfsPatience)
-	defer cancel()
-	select {
-	case <-ctx.Done():
-		return errnoTimedOut
-	case r := <-i.pool.module.e.mounts.DoChan(path, func() (any, error) { return statfs(path) }):
-		if r.Err != nil {
-			return statfsErrno(r.Err)
-		}
-		for n, v := range r.Val.([8]uint64) {
-			if !mem.WriteUint64Le(out+uint32(n)*8, v) {
-				return errnoFault
-			}
-		}
-		return 0
-	}
-}
-
-func statfsErrno(err error) uint32 {
-	switch err {
-	case syscall.ENOENT:
-		return errnoNoEntry
-	case syscall.EACCES, syscall.EPERM:
-		return errnoAccess
-	case syscall.ENOSYS:
-		return errnoNoSystem
-	case syscall.EINVAL, syscall.ENOTDIR, syscall.ENAMETOOLONG:
-		return errnoInval
-	}
-	return errnoIO
 }

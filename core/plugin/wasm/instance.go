@@ -32,16 +32,22 @@ type instance struct {
 	files   *rofs.FS
 	log     *guestLog
 
-	refused []string // rights that were missing in this call
-	fuel    uint64   // used in this call, but for what the meter still counts
-	calls   int
-	idle    time.Time // since when
+	ctx      context.Context // of this call
+	refused  []string        // rights that were missing in this call
+	refusals uint64          // in this call
+	fuel     uint64          // used in this call, but for what the meter still counts
+	calls    int
+	idle     time.Time // since when
 }
 
 // maxRefused bounds the rights that an error message names.
 const maxRefused = 3
 
+// refuse notes what the guest was not allowed to do, in words that may be the guest's.
 func (i *instance) refuse(why string) {
+	why = guest.Printable([]byte(why))
+	i.refusals++
+	i.pool.refused.tell(why)
 	if len(i.refused) < maxRefused && !slices.Contains(i.refused, why) {
 		i.refused = append(i.refused, why)
 	}
@@ -56,7 +62,8 @@ func (p *Pool) newInstance() (*instance, error) {
 	}})
 	i.files = rofs.New(rofs.Config{
 		Paths: p.rights.Files, Secrets: p.rights.Secrets, Mounts: map[string]wsys.FS{"net": i.net.Tree()},
-		Refused: func(path string) { i.refuse(p.rights.adviseFile(path)) },
+		Refused: func(path string, why rofs.Refusal) { i.refuse(p.rights.adviseFile(path, why)) },
+		Over:    func() bool { return i.ctx.Err() != nil },
 		Trouble: func(path string, err error) { p.logger.Error("a secret can't be read", "secret", path, "err", err) },
 	})
 	var err error
@@ -66,7 +73,7 @@ func (p *Pool) newInstance() (*instance, error) {
 
 // begin starts a call: an operation for a target.
 func (i *instance) begin(ctx context.Context, target string) {
-	i.refused, i.fuel = i.refused[:0], 0
+	i.ctx, i.refused, i.refusals, i.fuel = ctx, i.refused[:0], 0, 0
 	i.log.begin()
 	i.net.Begin(ctx, i.pool.rights.rules(target))
 }
@@ -79,7 +86,7 @@ func (i *instance) context(ctx context.Context) context.Context {
 // instantiate makes the guest, which may run its start function. config may be changed by more.
 func (i *instance) instantiate(ctx context.Context, more func(wazero.ModuleConfig) wazero.ModuleConfig) error {
 	m := i.pool.module
-	config := moduleConfig().WithStdout(&i.log.out).WithStderr(&i.log.err).WithNanotime(i.net.Nanotime, sys.ClockResolution(1)).
+	config := moduleConfig().WithStdout(printed{i, &i.log.out}).WithStderr(printed{i, &i.log.err}).WithNanotime(i.net.Nanotime, sys.ClockResolution(1)).
 		WithFSConfig(wazero.NewFSConfig().(sysfs.FSConfig).WithSysFSMount(i.files, "/")).
 		// Go's collector works harder when memory gets scarce, instead of failing.
 		WithEnv("GOMEMLIMIT", strconv.FormatInt(m.memory/4*3, 10))

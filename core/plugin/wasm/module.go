@@ -259,7 +259,9 @@ func (m *Module) link(ctx context.Context) error {
 	}
 	wasi := m.runtime.NewHostModuleBuilder(wasi_snapshot_preview1.ModuleName)
 	wasi_snapshot_preview1.NewFunctionExporter().ExportFunctions(wasi)
-	exportWASI(wasi)
+	if err := m.e.exportWASI(wasi); err != nil {
+		return err
+	}
 	instance, err := wasi.Instantiate(ctx)
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ type Pool struct {
 	settings []byte // a JSON object
 	logger   *slog.Logger
 	lines    *guest.Rate
+	refused  refusals
 
 	// Guarded by Engine.mu.
 	idle   []*instance // the one that was used last is last
@@ -35,6 +36,7 @@ func (m *Module) NewPool(r Rights, settings []byte, logger *slog.Logger) *Pool {
 		logger = m.e.o.Logger
 	}
 	p := &Pool{module: m, rights: r, settings: settings, logger: logger, lines: guest.NewRate(time.Now), done: make(chan struct{})}
+	p.refused.logger = logger
 	m.e.mu.Lock()
 	defer m.e.mu.Unlock()
 	m.e.mu.pools[p] = struct{}{}
@@ -57,7 +59,7 @@ func (p *Pool) Call(ctx context.Context, r Request) ([]byte, Usage, error) {
 	i.begin(ctx, r.Target)
 	out, err := p.call(ctx, i, r)
 	i.log.end()
-	u := Usage{Fuel: i.fuel}
+	u := Usage{Fuel: i.fuel, Refused: i.refusals}
 	u.Received, u.Sent = i.net.Transferred()
 	p.release(i, err)
 	return out, u, err

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/hearth-project/hearth/core/plugin/wasm/rofs"
 	"github.com/hearth-project/hearth/core/plugin/wasm/sock"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
@@ -70,8 +71,22 @@ func Address(target string) string {
 	return target
 }
 
-// adviseFile says how a file could be seen.
-func (r *Rights) adviseFile(p string) string {
+// adviseFile says why a file was refused, and how it could be seen if it could.
+func (r *Rights) adviseFile(p string, why rofs.Refusal) string {
+	switch why {
+	case rofs.Hidden:
+		return fmt.Sprintf("%s can't be granted: it shows what processes or the kernel keep to themselves", p)
+	case rofs.NotAFile:
+		return fmt.Sprintf("%s can't be granted: it is a pipe, a device or a socket", p)
+	case rofs.ReadOnly:
+		return fmt.Sprintf("changing %s: plugins may read files, nothing else", p)
+	}
+	if name, ok := strings.CutPrefix(p, "/secrets/"); ok {
+		if slices.Contains(r.Asked.Secrets, name) {
+			return fmt.Sprintf("the secret %s is not granted: add it to secrets of the plugin's grant", name)
+		}
+		return fmt.Sprintf("the secret %s can't be granted: the plugin's manifest does not ask for it", name)
+	}
 	for _, asked := range r.Asked.Files {
 		if asked == "/" || p == asked || strings.HasPrefix(p, asked+"/") {
 			return fmt.Sprintf("%s is not granted: add %q to files of the plugin's grant", p, asked)

@@ -22,7 +22,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"github.com/tetratelabs/wazero/api"
 )
 
 // Options is what an Engine needs. The zero value is ready to use.
@@ -39,8 +39,9 @@ type Options struct {
 type Engine struct {
 	o       Options
 	memory  *budget
-	compile sync.Mutex         // one module at a time: compiling takes ten times the module's size in memory
-	mounts  singleflight.Group // statfs calls under way, by path
+	compile sync.Mutex // one module at a time: compiling takes ten times the module's size in memory
+	mounts  mounts
+	wasi    func() (map[string]api.FunctionDefinition, error) // wazero's, made when needed
 	stop    context.CancelFunc
 	janitor sync.WaitGroup
 
@@ -64,7 +65,7 @@ func NewEngine(o Options) *Engine {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	e := &Engine{o: o}
+	e := &Engine{o: o, wasi: sync.OnceValues(stockWASI)}
 	e.memory = &budget{limit: o.Memory, reclaim: e.evictOldest}
 	e.mu.pools = map[*Pool]struct{}{}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -13,7 +13,7 @@ import (
 
 // openReal opens a file or folder of a granted path. Pipes, devices and sockets are refused: opening one may do something
 // and reading it may never end.
-func (f *FS) openReal(at place, flag wsys.Oflag) (wsys.File, wsys.Errno, error) {
+func (f *FS) openReal(at place, p string, flag wsys.Oflag) (wsys.File, wsys.Errno, error) {
 	if flag&wsys.O_NOFOLLOW != 0 {
 		if fi, err := at.root.Lstat(at.name); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
 			return nil, wsys.ELOOP, nil
@@ -31,7 +31,10 @@ func (f *FS) openReal(at place, flag wsys.Oflag) (wsys.File, wsys.Errno, error) 
 	real, seen := opened(h)
 	if m := fi.Mode(); (!m.IsRegular() && !m.IsDir()) || !seen {
 		h.Close()
-		return nil, wsys.EACCES, nil
+		if seen {
+			return nil, f.refuse(p, NotAFile), nil
+		}
+		return nil, f.refuse(p, Hidden), nil
 	}
 	return &realFile{f: h, fs: f, dir: fi.IsDir(), proc: real}, 0, nil
 }
@@ -62,16 +65,22 @@ func (r *realFile) IsDir() (bool, wsys.Errno)      { return r.dir, 0 }
 func (r *realFile) Write([]byte) (int, wsys.Errno) { return 0, wsys.EBADF }
 
 func (r *realFile) Read(b []byte) (int, wsys.Errno) {
-	if r.dir {
+	switch {
+	case r.dir:
 		return 0, wsys.EISDIR
+	case r.fs.over():
+		return 0, wsys.EINTR
 	}
 	n, err := r.f.Read(b)
 	return ended(n, err)
 }
 
 func (r *realFile) Pread(b []byte, off int64) (int, wsys.Errno) {
-	if r.dir {
+	switch {
+	case r.dir:
 		return 0, wsys.EISDIR
+	case r.fs.over():
+		return 0, wsys.EINTR
 	}
 	n, err := r.f.ReadAt(b, off)
 	return ended(n, err)

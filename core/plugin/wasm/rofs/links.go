@@ -28,7 +28,7 @@ func (f *FS) follow(p string, do func(place) (wsys.Errno, error)) wsys.Errno {
 		}
 		next, ok := f.leads(at, p)
 		if !ok {
-			return f.refuse(p)
+			return f.refuse(p, NotGranted)
 		}
 		p = next
 	}

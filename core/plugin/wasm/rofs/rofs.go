@@ -32,9 +32,21 @@ type Config struct {
 	Secrets  map[string]func() (string, error) // by name, read at each open
 	Mounts   map[string]wsys.FS                // file systems of the host's at /NAME; they hide what is granted there
 	MaxFiles int                               // open at the same time; 0 means 64
-	Refused  func(path string)                 // told of what was asked for and could be granted; may be nil
+	Refused  func(path string, why Refusal)    // told of what was not allowed; may be nil
 	Trouble  func(path string, err error)      // told of a secret that can't be read; may be nil
+	Over     func() bool                       // whether there is no time left to read; may be nil
 }
+
+// Refusal is why something was not allowed.
+type Refusal int
+
+// Refusals.
+const (
+	NotGranted Refusal = iota
+	Hidden             // what of the kernel's or of other processes no guest may see
+	NotAFile           // a pipe, a device or a socket
+	ReadOnly
+)
 
 // FS is the file system of one instance. It is not safe for concurrent use: an instance makes one call at a time.
 type FS struct {
@@ -102,6 +114,7 @@ func (f *FS) find(p string) (place, wsys.Errno) {
 		if s, ok := f.c.Secrets[rest]; ok {
 			return place{secret: s}, 0
 		}
+		f.refuse(p, NotGranted)
 		return place{}, wsys.ENOENT
 	}
 	grant, found := "", false
@@ -112,23 +125,27 @@ func (f *FS) find(p string) (place, wsys.Errno) {
 	}
 	switch {
 	case found && procDenied(p):
-		return place{}, wsys.EACCES
+		return place{}, f.refuse(p, Hidden)
 	case found:
 		return f.below(grant, p)
 	case f.onTheWay(p):
 		return place{virtual: true}, 0
 	case top == secretsName:
+		f.refuse(p, NotGranted)
 		return place{}, wsys.ENOENT
 	}
-	return place{}, f.refuse(p)
+	return place{}, f.refuse(p, NotGranted)
 }
 
-func (f *FS) refuse(p string) wsys.Errno {
+func (f *FS) refuse(p string, why Refusal) wsys.Errno {
 	if f.c.Refused != nil {
-		f.c.Refused(p)
+		f.c.Refused(p, why)
 	}
 	return wsys.EACCES
 }
+
+// over tells whether a read has to end since nobody waits for it.
+func (f *FS) over() bool { return f.c.Over != nil && f.c.Over() }
 
 // below returns the place of p in a granted path, opening that first if need be.
 func (f *FS) below(grant, p string) (place, wsys.Errno) {
@@ -238,6 +255,37 @@ func (f *FS) Readlink(p string) (string, wsys.Errno) {
 	return out, e
 }
 
+// Nothing is changed.
+
+// Mkdir implements sys.FS.
+func (f *FS) Mkdir(p string, _ fs.FileMode) wsys.Errno { return f.readOnly(p) }
+
+// Chmod implements sys.FS.
+func (f *FS) Chmod(p string, _ fs.FileMode) wsys.Errno { return f.readOnly(p) }
+
+// Rename implements sys.FS.
+func (f *FS) Rename(from, _ string) wsys.Errno { return f.readOnly(from) }
+
+// Rmdir implements sys.FS.
+func (f *FS) Rmdir(p string) wsys.Errno { return f.readOnly(p) }
+
+// Unlink implements sys.FS.
+func (f *FS) Unlink(p string) wsys.Errno { return f.readOnly(p) }
+
+// Link implements sys.FS.
+func (f *FS) Link(_, p string) wsys.Errno { return f.readOnly(p) }
+
+// Symlink implements sys.FS.
+func (f *FS) Symlink(_, p string) wsys.Errno { return f.readOnly(p) }
+
+// Utimens implements sys.FS.
+func (f *FS) Utimens(p string, _, _ int64) wsys.Errno { return f.readOnly(p) }
+
+func (f *FS) readOnly(p string) wsys.Errno {
+	f.refuse(absolute(p), ReadOnly)
+	return wsys.EROFS
+}
+
 const writing = wsys.O_RDWR | wsys.O_WRONLY | wsys.O_CREAT | wsys.O_TRUNC | wsys.O_APPEND | wsys.O_EXCL
 
 // OpenFile implements sys.FS. What is mounted decides about its flags itself; all else is for reading.
@@ -250,7 +298,7 @@ func (f *FS) OpenFile(p string, flag wsys.Oflag, perm fs.FileMode) (wsys.File, w
 			return e, nil
 		}
 		if flag&writing != 0 {
-			return wsys.EROFS, nil
+			return f.readOnly(abs), nil
 		}
 		if f.open >= f.c.MaxFiles {
 			return wsys.EAGAIN, nil
@@ -265,7 +313,7 @@ func (f *FS) OpenFile(p string, flag wsys.Oflag, perm fs.FileMode) (wsys.File, w
 		case at.virtual:
 			out = &folder{fs: f, names: f.list(abs)}
 		default:
-			if out, e, err = f.openReal(at, flag); err != nil || e != 0 {
+			if out, e, err = f.openReal(at, abs, flag); err != nil || e != 0 {
 				return e, err
 			}
 		}

@@ -97,7 +97,7 @@ func testOnlyWhatIsGrantedIsSeen(t *testing.T, slow bool) {
 	var refused []string
 	f := New(Config{
 		Paths:   []string{dir + "/granted", dir + "/other", dir + "/single", dir + "/absent"},
-		Refused: func(p string) { refused = append(refused, strings.TrimPrefix(p, dir)) },
+		Refused: func(p string, _ Refusal) { refused = append(refused, strings.TrimPrefix(p, dir)) },
 	})
 	f.slow = slow
 	t.Cleanup(func() { must(t, f.Close()) })

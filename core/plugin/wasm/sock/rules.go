@@ -87,9 +87,10 @@ var metadata = [...]netip.Addr{
 
 // Prefixes of IPv6 addresses that lead to an IPv4 address.
 var (
-	nat64  = netip.MustParsePrefix("64:ff9b::/96")   // the last four bytes; RFC 6052
-	nat64b = netip.MustParsePrefix("64:ff9b:1::/48") // local use, RFC 8215; refused as a whole
-	sixTo4 = netip.MustParsePrefix("2002::/16")      // bytes 2 to 5; RFC 3056
+	compatible = netip.MustParsePrefix("::/96")          // the last four bytes; RFC 4291, out of use
+	nat64      = netip.MustParsePrefix("64:ff9b::/96")   // the last four bytes; RFC 6052
+	nat64b     = netip.MustParsePrefix("64:ff9b:1::/48") // local use, RFC 8215; refused as a whole
+	sixTo4     = netip.MustParsePrefix("2002::/16")      // bytes 2 to 5; RFC 3056
 )
 
 // special names the kind of an address that is not for the whole network, or is empty.
@@ -97,7 +98,7 @@ func special(a netip.Addr) string {
 	a = a.Unmap().WithZone("")
 	if b := a.As16(); a.Is6() {
 		switch {
-		case nat64.Contains(a):
+		case nat64.Contains(a), compatible.Contains(a) && !a.IsLoopback() && !a.IsUnspecified():
 			return special(netip.AddrFrom4([4]byte(b[12:16])))
 		case sixTo4.Contains(a):
 			return special(netip.AddrFrom4([4]byte(b[2:6])))

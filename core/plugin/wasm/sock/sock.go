@@ -38,6 +38,7 @@ type Net struct {
 	pending  map[string]*socket // by token: opened, not attached yet
 	attached map[int32]*socket  // by descriptor
 	count    int
+	folders  int // open
 	closed   bool
 
 	bytesIn, bytesOut uint64

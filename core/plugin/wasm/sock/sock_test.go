@@ -274,8 +274,23 @@ func TestWhatIsNotAllowed(t *testing.T) {
 			}
 		})
 	}
-	if len(refused) != 3 {
+	if len(refused) != 4 {
 		t.Errorf("told of %q", refused)
+	}
+	var folders []wsys.File
+	for range maxFolders {
+		f, e := n.Tree().OpenFile("tcp", wsys.O_RDONLY, 0)
+		if e != 0 {
+			t.Fatal(e)
+		}
+		folders = append(folders, f)
+	}
+	if _, e := n.Tree().OpenFile(".", wsys.O_RDONLY, 0); e != wsys.EAGAIN {
+		t.Errorf("one folder too many: %v", e)
+	}
+	folders[0].Close()
+	if _, e := n.Tree().OpenFile(".", wsys.O_RDONLY, 0); e != 0 {
+		t.Errorf("after a close: %v", e)
 	}
 	a, e1 := open(n, "127.0.0.1:1", "a", 0)
 	_, again := open(n, "127.0.0.1:1", "a", 0)
@@ -307,6 +322,8 @@ func TestAddressesThatNamesLeadTo(t *testing.T) {
 		{"*", "[::ffff:127.0.0.1]:80", "loopback"},
 		{"*", "[64:ff9b::7f00:1]:80", "loopback"},
 		{"*", "[2002:7f00:1::]:80", "loopback"},
+		{"*", "[::127.0.0.1]:80", "loopback"},
+		{"*", "[::a9fe:a9fe]:80", "link-local"},
 		{"*", "169.254.169.254:80", "link-local"},
 		{"*", "[fe80::1%eth0]:80", "link-local"},
 		{"*", "[fd00:ec2::254]:80", "cloud metadata"},

@@ -82,8 +82,11 @@ func (s *socket) failure() error {
 // do repeats a system call that does not block until it has done something; in blocking mode it waits in between.
 func (s *socket) do(d direction, call func(fd int) (int, error)) (int, wsys.Errno) {
 	for {
-		if s.closed {
+		switch {
+		case s.closed:
 			return 0, wsys.EBADF
+		case s.n.call.ctx.Err() != nil:
+			return 0, wsys.EINTR // the meter stops the guest
 		}
 		select {
 		case <-s.dialled:
@@ -113,7 +116,6 @@ func (s *socket) do(d direction, call func(fd int) (int, error)) (int, wsys.Errn
 		select {
 		case <-s.n.wake:
 		case <-s.n.call.ctx.Done():
-			return 0, wsys.EINTR // the meter stops the guest
 		}
 	}
 }

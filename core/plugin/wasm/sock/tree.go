@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"errors"
 	"io/fs"
 	"net"
 	"strconv"
@@ -32,10 +33,11 @@ func (t *tree) Lstat(p string) (sys.Stat_t, wsys.Errno) { return t.Stat(p) }
 // OpenFile implements sys.FS: opening tcp/HOST:PORT#TOKEN dials.
 func (t *tree) OpenFile(p string, flag wsys.Oflag, _ fs.FileMode) (wsys.File, wsys.Errno) {
 	if p == "." || p == "tcp" {
-		return folder{}, 0
+		return t.n.openFolder()
 	}
 	rest, ok := strings.CutPrefix(p, "tcp/")
 	if !ok {
+		t.n.c.Refused("/net/"+p, errOnlyTCP)
 		return nil, wsys.ENOENT
 	}
 	if flag&wsys.O_DIRECTORY != 0 {
@@ -74,8 +76,23 @@ func validToken(s string) bool {
 	return true
 }
 
+var errOnlyTCP = errors.New("there are TCP connections and nothing else")
+
 // folder is /net and /net/tcp: there, and empty to look at.
-type folder struct{ wsys.UnimplementedFile }
+type folder struct {
+	wsys.UnimplementedFile
+	n *Net // which counts it when it is open
+}
+
+const maxFolders = 16 // open at the same time
+
+func (n *Net) openFolder() (wsys.File, wsys.Errno) {
+	if n.folders >= maxFolders {
+		return nil, wsys.EAGAIN
+	}
+	n.folders++
+	return folder{n: n}, 0
+}
 
 func (folder) Stat() (sys.Stat_t, wsys.Errno) {
 	return sys.Stat_t{Mode: fs.ModeDir | 0o555, Nlink: 1, Ino: 1}, 0
@@ -84,4 +101,9 @@ func (folder) Ino() (sys.Inode, wsys.Errno)            { return 1, 0 }
 func (folder) Dev() (uint64, wsys.Errno)               { return 0, 0 }
 func (folder) IsDir() (bool, wsys.Errno)               { return true, 0 }
 func (folder) Readdir(int) ([]wsys.Dirent, wsys.Errno) { return nil, 0 }
-func (folder) Close() wsys.Errno                       { return 0 }
+
+// Close implements sys.File.
+func (f folder) Close() wsys.Errno {
+	f.n.folders--
+	return 0
+}
