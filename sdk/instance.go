@@ -140,7 +140,8 @@ func (i *Instance) notify(ctx context.Context, in []byte) ([]byte, error) {
 	if err := json.Unmarshal(in, &req); err != nil {
 		return nil, Errorf(CodeInvalidRequest, "notify: %v", err)
 	}
-	n := Notification{Raw: req.Payload}
+	state := req.State
+	n := Notification{Raw: req.Payload, Texts: req.Texts, State: req.State, keep: &state}
 	if err := json.Unmarshal(req.Payload, &n); err != nil {
 		return nil, Errorf(CodeInvalidRequest, "notify: payload: %v", err)
 	}
@@ -155,7 +156,11 @@ func (i *Instance) notify(ctx context.Context, in []byte) ([]byte, error) {
 	if err := i.plugin.Notifier.Notify(ctx, n); err != nil {
 		return nil, err
 	}
-	return []byte("{}"), nil
+	var result abi.NotifyResult
+	if state != req.State {
+		result.State = &state
+	}
+	return json.Marshal(result)
 }
 
 // withDeadline ends ctx a little before the host's patience does, so that there is time to answer.

@@ -7,7 +7,8 @@
 // The path of an alert: Put → the set of alerts (provider/mem) → dispatcher: route, group, wait → pipeline: gate,
 // inhibition, time intervals, silences, notification log → integration: one attempt at a notifier.
 //
-// Two things must outlive the process: the notification log and the silences. Both are journals in Options.Dir:
+// Three things must outlive the process: the notification log, the silences, and what notifiers left for their next
+// message about a group. They are journals in Options.Dir:
 // an entry is in the operating system's hands before the next step, so kill -9 can lose at most the note of messages
 // whose receiver answered in that instant; those are sent once more. A power cut may also take the notes of the last
 // second. Silences are on stable storage before Set returns. Alerts are not kept: their senders repeat them.
@@ -55,7 +56,7 @@ const (
 
 // Options is what a Manager needs of its surroundings.
 type Options struct {
-	Dir string // of the notification log and the silences; created with the first entry
+	Dir string // of the journals; created with the first entry
 	FS  vfs.FS // default the operating system's
 
 	// Notifiers opens a notifier plugin as its receiver configures it. The Manager closes what it opened.
@@ -82,6 +83,8 @@ type Manager struct {
 	groupMarker marker.GroupMarker
 	toldStore   *store
 	silentStore *store
+	states      *states
+	stateStore  *store
 
 	applyMu sync.Mutex // one change of plan and flow at a time: ApplyConfig, Run, Close
 	mu      struct {
@@ -134,12 +137,12 @@ func New(opts Options) (*Manager, error) {
 	var err error
 	m.alerts, err = mem.NewAlerts(context.Background(), alertGC, 0, m.silencer, m.log, m.recorder, opts.Registerer, flags{})
 	if err != nil {
-		return nil, errors.Join(err, m.toldStore.close(), m.silentStore.close())
+		return nil, errors.Join(err, m.closeStores())
 	}
 	return m, nil
 }
 
-// restore opens the two journals and fills what they are of.
+// restore opens the journals and fills what they are of.
 func (m *Manager) restore() error {
 	told, entries, err := m.open("nflog")
 	if err != nil {
@@ -174,9 +177,27 @@ func (m *Manager) restore() error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("silences %s: %w", filepath.Join(m.opts.Dir, "silences"), err), told.close(), silent.close())
 	}
+	kept, entries, err := m.open("groups")
+	if err != nil {
+		return errors.Join(fmt.Errorf("states of groups: %w", err), told.close(), silent.close())
+	}
+	m.stateStore = kept
+	if m.states, err = newStates(entries); err != nil {
+		err = fmt.Errorf("states of groups %s: %w; without this file notifiers begin anew with each group", filepath.Join(m.opts.Dir, "groups"), err)
+		return errors.Join(err, m.closeStores())
+	}
 	told.follow(m.told)
 	silent.follow(m.silences)
+	kept.follow(m.states)
 	return nil
+}
+
+func (m *Manager) closeStores() error {
+	var errs []error
+	for _, s := range m.stores() {
+		errs = append(errs, s.close())
+	}
+	return errors.Join(errs...)
 }
 
 // Close releases what New and ApplyConfig took, if Run did not do that already. It may be called twice; while Run is
@@ -202,7 +223,7 @@ func (m *Manager) release(p *plan) error {
 	if p != nil {
 		errs = append(errs, closeAll(p.opened))
 	}
-	return errors.Join(append(errs, m.toldStore.close(), m.silentStore.close())...)
+	return errors.Join(append(errs, m.closeStores())...)
 }
 
 // flags are Alertmanager's feature flags: by receiver is how operators look at failures, and without that flag

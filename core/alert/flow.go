@@ -57,7 +57,7 @@ func (m *Manager) start(p *plan, started time.Time) *flow {
 	if p.routes == nil {
 		return f
 	}
-	stages := m.pipeline.New(p.integrations(m.log, cut), func() time.Duration { return 0 }, f.inhibitor, m.silencer,
+	stages := m.pipeline.New(p.integrations(m.log, cut, m.states), func() time.Duration { return 0 }, f.inhibitor, m.silencer,
 		timeinterval.NewIntervener(p.intervals), m.groupMarker, m.told, nil)
 	f.dispatcher = dispatch.NewDispatcher(m.alerts, p.routes, f.gate(stages), m.groupMarker, groupTime,
 		groupMaintenance, nil, m.log, m.recorder, m.dispatch, p.tmpl)
@@ -67,7 +67,7 @@ func (m *Manager) start(p *plan, started time.Time) *flow {
 }
 
 // integrations returns the notifiers of each receiver in use as the library's pipeline takes them.
-func (p *plan) integrations(log *slog.Logger, cut context.Context) map[string][]notify.Integration {
+func (p *plan) integrations(log *slog.Logger, cut context.Context, states *states) map[string][]notify.Integration {
 	byReceiver := map[string][]notify.Integration{}
 	for _, r := range p.receivers {
 		if !r.used {
@@ -77,7 +77,8 @@ func (p *plan) integrations(log *slog.Logger, cut context.Context) map[string][]
 		count := map[string]int{} // of a plugin so far: the notification log tells its uses apart by it
 		for k, o := range r.notifiers {
 			n := r.cfg.Notifiers[k]
-			i := &integration{opened: o, cfg: n, tmpl: p.tmpl, log: log, cut: cut}
+			i := &integration{opened: o, cfg: n, tmpl: p.tmpl, log: log, cut: cut, states: states,
+				state: stateKey{Receiver: r.cfg.Name, Plugin: n.Plugin, Index: count[n.Plugin]}}
 			list = append(list, notify.NewIntegration(i, i, n.Plugin, count[n.Plugin], r.cfg.Name))
 			count[n.Plugin]++
 		}

@@ -32,6 +32,8 @@ type mail struct {
 	at       time.Duration // since the world began
 	notifier string        // setting "to" of the notifier
 	text     []byte
+	texts    map[string]string
+	state    string // that it was given
 	body     struct {
 		Receiver, Status, GroupKey string
 		TruncatedAlerts            int
@@ -81,7 +83,11 @@ type world struct {
 	opens  []string // and closes, as "open ops" and "close ops"
 	answer func(ctx context.Context, to string, attempt int) error
 	calls  map[string]int
-	life   int // of the process; what a killed one still does is not seen by anybody
+	keep   func(state string) string // what a notifier leaves of what it was given
+
+	templates []model.Template // of every notifier
+
+	life int // of the process; what a killed one still does is not seen by anybody
 }
 
 // in runs f in a new world of the given configuration, TOML.
@@ -171,17 +177,24 @@ type inbox struct {
 	life int
 }
 
-func (i *inbox) Notify(ctx context.Context, text []byte) error {
+func (i *inbox) Templates(context.Context) ([]model.Template, error) {
+	i.w.mu.Lock()
+	defer i.w.mu.Unlock()
+	return i.w.templates, nil
+}
+
+func (i *inbox) Notify(ctx context.Context, n *model.Notification) error {
+	text := n.Message
 	i.w.mu.Lock()
 	i.w.calls[i.to]++
-	n, answer := i.w.calls[i.to], i.w.answer
+	count, answer := i.w.calls[i.to], i.w.answer
 	i.w.mu.Unlock()
 	if answer != nil {
-		if err := answer(ctx, i.to, n); err != nil {
+		if err := answer(ctx, i.to, count); err != nil {
 			return err
 		}
 	}
-	m := mail{at: time.Since(i.w.began).Round(time.Second), notifier: i.to, text: slices.Clone(text)}
+	m := mail{at: time.Since(i.w.began).Round(time.Second), notifier: i.to, text: slices.Clone(text), texts: n.Texts, state: n.State}
 	if err := json.Unmarshal(text, &m.body); err != nil {
 		return err
 	}
@@ -191,6 +204,9 @@ func (i *inbox) Notify(ctx context.Context, text []byte) error {
 		return errors.New("this process was killed")
 	}
 	i.w.mails = append(i.w.mails, m)
+	if i.w.keep != nil {
+		n.State = i.w.keep(n.State)
+	}
 	return nil
 }
 

@@ -22,22 +22,23 @@ type webhook struct {
 }
 
 // message renders the message about alerts in the group that ctx is of: at most limit of them if that is not 0, the
-// rest only counted. It returns the JSON and how many alerts are in it.
-func message(ctx context.Context, tmpl *template.Template, alerts []*amalert.Alert, limit int, log *slog.Logger) ([]byte, int, error) {
+// rest only counted. It returns the JSON and the data for templates.
+func message(ctx context.Context, tmpl *template.Template, alerts []*amalert.Alert, limit int, log *slog.Logger) ([]byte, *template.Data, error) {
 	cut := 0
 	if limit > 0 && len(alerts) > limit {
 		alerts, cut = alerts[:limit], len(alerts)-limit
 	}
 	key, err := notify.ExtractGroupKey(ctx)
 	if err != nil {
-		return nil, 0, err
+		return nil, nil, err
 	}
+	data := notify.GetTemplateData(ctx, tmpl, alerts, log)
 	var text bytes.Buffer
 	err = json.NewEncoder(&text).Encode(webhook{
-		Data:            notify.GetTemplateData(ctx, tmpl, alerts, log),
+		Data:            data,
 		Version:         "4",
 		GroupKey:        key.String(),
 		TruncatedAlerts: uint64(cut),
 	})
-	return text.Bytes(), len(alerts), err
+	return text.Bytes(), data, err
 }

@@ -38,15 +38,15 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 		}),
 		journalErrors: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "hearth_alert_journal_errors_total",
-			Help: "Entries of the notification log or silences that could not be written to disk.",
+			Help: "Entries of the notification log, silences or states of groups that could not be written to disk.",
 		}, []string{"journal"}),
 		journalBytes: f.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "hearth_alert_journal_bytes",
-			Help: "Size of the notification log and the silences on disk.",
+			Help: "Size of the notification log, the silences and the states of groups on disk.",
 		}, []string{"journal"}),
 		journalLost: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "hearth_alert_journal_lost_bytes_total",
-			Help: "Bytes of the notification log or silences that were damaged when they were read.",
+			Help: "Bytes of the notification log, silences or states of groups that were damaged when they were read.",
 		}, []string{"journal"}),
 	}
 }

@@ -13,19 +13,21 @@ import (
 	"github.com/prometheus/alertmanager/template"
 
 	"github.com/hearth-project/hearth/core/config"
+	"github.com/hearth-project/hearth/core/model"
 )
 
 // maxPause bounds how long a receiver that is overrun may keep us away, so that a mistake of a plugin does not
 // silence it for good.
 const maxPause = 5 * time.Minute
 
-// Notifier tells somebody. Message is Alertmanager's webhook message: JSON, version 4. Calls may come concurrently, one
-// for each group. Close ends it; no call is running then.
+// Notifier tells somebody. Calls may come concurrently, one for each group. Close ends it; no call is running then.
 //
-// An error is taken as temporary, and the call repeated, unless it has a method Retryable() bool that says no. If it
+// Notify delivers one message, with the texts that Templates asks for, and leaves in n.State what it wants to be given
+// with the next one about the same group. An error is taken as temporary, and the call repeated, unless it has a method Retryable() bool that says no. If it
 // has a method RetryAfter() time.Duration, the notifier is left alone for that long.
 type Notifier interface {
-	Notify(ctx context.Context, message []byte) error
+	Notify(ctx context.Context, n *model.Notification) error
+	Templates(ctx context.Context) ([]model.Template, error)
 	Close() error
 }
 
@@ -90,10 +92,12 @@ func (o *opened) last() Attempt {
 // integration is one notifier of one receiver as the library's pipeline calls it.
 type integration struct {
 	*opened
-	cfg  *config.Notifier
-	tmpl *template.Template
-	log  *slog.Logger
-	cut  context.Context // ends when attempts in flight must not go on
+	cfg    *config.Notifier
+	tmpl   *template.Template
+	log    *slog.Logger
+	cut    context.Context // ends when attempts in flight must not go on
+	states *states
+	state  stateKey // without the group
 }
 
 // SendResolved implements notify.ResolvedSender.
@@ -102,7 +106,7 @@ func (i *integration) SendResolved() bool { return i.cfg.SendResolved }
 // Notify implements notify.Notifier: one attempt. The library repeats it, waiting longer each time, while retry is
 // true and the time of the group lasts.
 func (i *integration) Notify(ctx context.Context, alerts ...*amalert.Alert) (retry bool, err error) {
-	text, kept, err := message(ctx, i.tmpl, alerts, i.cfg.MaxAlerts, i.log)
+	text, data, err := message(ctx, i.tmpl, alerts, i.cfg.MaxAlerts, i.log)
 	if err != nil {
 		return false, err
 	}
@@ -116,8 +120,8 @@ func (i *integration) Notify(ctx context.Context, alerts ...*amalert.Alert) (ret
 	call, cancel := i.attempt(ctx)
 	defer cancel()
 	key, _ := notify.GroupKey(ctx)
-	a := Attempt{At: time.Now(), GroupKey: key, Alerts: kept}
-	err = i.Notifier.Notify(call, text)
+	a := Attempt{At: time.Now(), GroupKey: key, Alerts: len(data.Alerts)}
+	err = i.tell(call, key, text, data)
 	a.Took = time.Since(a.At)
 	if err == nil {
 		i.record(a, 0)
@@ -138,6 +142,35 @@ func (i *integration) Notify(ctx context.Context, alerts ...*amalert.Alert) (ret
 	i.record(a, after)
 	return retry, notify.NewErrorWithReason(reason, err)
 }
+
+// tell makes the call of an attempt. The state of the group is kept as long as the notification log remembers what was
+// told, which is two repeat intervals.
+func (i *integration) tell(ctx context.Context, group string, text []byte, data *template.Data) error {
+	list, err := i.Templates(ctx)
+	if err != nil {
+		return err
+	}
+	texts, err := fill(i.tmpl, list, data)
+	if err != nil {
+		return final{err}
+	}
+	key := i.state
+	key.Group = group
+	n := &model.Notification{Message: text, Texts: texts, State: i.states.get(key)}
+	if err := i.Notifier.Notify(ctx, n); err != nil {
+		return err
+	}
+	repeat, _ := notify.RepeatInterval(ctx)
+	if err := i.states.put(key, n.State, time.Now().Add(2*repeat)); err != nil {
+		i.log.Warn("what a notifier left for its next message is forgotten", "plugin", i.use.Plugin, "err", err)
+	}
+	return nil
+}
+
+// final is an error that another attempt does not mend.
+type final struct{ error }
+
+func (final) Retryable() bool { return false }
 
 // attempt returns the context of one call. It ends with the time of the group, but not when the group is stopped by a
 // reload or the end of the server: the answer is waited for, because a message that arrived without our noting

@@ -1,7 +1,10 @@
 package alert
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 
 	amcommon "github.com/prometheus/alertmanager/config/common"
 	"github.com/prometheus/alertmanager/dispatch"
@@ -26,10 +29,9 @@ type plan struct {
 func (m *Manager) plan(cfg *config.Config, before *plan) (*plan, error) {
 	p := &plan{cfg: cfg}
 	var err error
-	if p.tmpl, err = template.FromGlobs(cfg.Templates); err != nil {
+	if p.tmpl, err = language(cfg.Templates, m.opts.ExternalURL); err != nil {
 		return nil, fmt.Errorf("templates: %w", err)
 	}
-	p.tmpl.ExternalURL = m.opts.ExternalURL
 	if p.routes, err = routeTree(cfg.Route); err != nil {
 		return nil, err
 	}
@@ -52,6 +54,10 @@ func (m *Manager) plan(cfg *config.Config, before *plan) (*plan, error) {
 	}
 	for _, r := range p.receivers {
 		p.opened = append(p.opened, r.notifiers...)
+	}
+	if err := p.checkTemplates(context.Background()); err != nil {
+		fresh := slices.DeleteFunc(slices.Clone(p.opened), func(o *opened) bool { return slices.Contains(old, o) })
+		return nil, errors.Join(err, closeAll(fresh))
 	}
 	return p, nil
 }

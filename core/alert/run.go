@@ -118,6 +118,7 @@ func (m *Manager) maintain(ctx context.Context) {
 			continue
 		case <-m.toldStore.changed:
 		case <-m.silentStore.changed:
+		case <-m.stateStore.changed:
 		}
 		for again := true; again; {
 			select {
@@ -136,4 +137,4 @@ func (m *Manager) maintain(ctx context.Context) {
 	}
 }
 
-func (m *Manager) stores() []*store { return []*store{m.toldStore, m.silentStore} }
+func (m *Manager) stores() []*store { return []*store{m.toldStore, m.silentStore, m.stateStore} }

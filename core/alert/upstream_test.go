@@ -272,7 +272,10 @@ func newPoster(url string) *poster {
 	return &poster{&http.Client{Transport: &http.Transport{}}, url}
 }
 
-func (p *poster) Notify(ctx context.Context, message []byte) error {
+func (p *poster) Templates(context.Context) ([]model.Template, error) { return nil, nil }
+
+func (p *poster) Notify(ctx context.Context, n *model.Notification) error {
+	message := n.Message
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(message))
 	if err != nil {
 		return err

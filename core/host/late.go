@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/sdk/abi"
 )
@@ -76,12 +77,21 @@ func (l *lateClient) Collect(ctx context.Context, target string) (body []byte, c
 }
 
 // Notify implements alert.Notifier.
-func (l *lateClient) Notify(ctx context.Context, message []byte) error {
+func (l *lateClient) Notify(ctx context.Context, n *model.Notification) error {
 	client, err := l.get(ctx)
 	if err != nil {
 		return err
 	}
-	return client.Notify(ctx, message)
+	return client.Notify(ctx, n)
+}
+
+// Templates implements alert.Notifier.
+func (l *lateClient) Templates(ctx context.Context) ([]model.Template, error) {
+	client, err := l.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return client.Templates(ctx)
 }
 
 // Eval is plugin.Client's.

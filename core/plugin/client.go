@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
@@ -44,6 +45,8 @@ type Client struct {
 	runtime string // of form
 	close   sync.Once
 	err     error // of close
+
+	templates []model.Template
 }
 
 // Open makes a plugin ready for calls: it is loaded, asked what it is, and configured. An error says what to change; a
@@ -84,7 +87,7 @@ func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
 		return nil, err
 	}
 	logger := h.log.With("plugin", u.ID)
-	c := &Client{host: h, id: u.ID, kinds: m.Kinds, funcs: m.Functions, timeout: m.Limits.Timeout.Std(), runtime: a.Runtime}
+	c := &Client{host: h, id: u.ID, kinds: m.Kinds, funcs: m.Functions, timeout: m.Limits.Timeout.Std(), runtime: a.Runtime, templates: templates(m.Templates, u.Config)}
 	if c.form, err = h.run(ctx, m, a, rights, settings, logger); err != nil {
 		return nil, err
 	}
@@ -163,9 +166,6 @@ func (c *Client) Close() error {
 	return c.err
 }
 
-// Notifies reports whether the plugin is a notifier.
-func (c *Client) Notifies() bool { return slices.Contains(c.kinds, manifest.KindNotifier) }
-
 // Content types of what exporters print.
 const (
 	textType        = "text/plain; version=0.0.4; charset=utf-8"
@@ -190,17 +190,6 @@ func typeOf(exposition []byte) string {
 		return openMetricsType
 	}
 	return textType
-}
-
-// Notify delivers a message, Alertmanager's for webhooks in version 4. Errors are *CallError.
-func (c *Client) Notify(ctx context.Context, message []byte) error {
-	if !json.Valid(message) {
-		return &CallError{Plugin: c.id, Operation: abi.OpNotify, Code: abi.CodeInvalidRequest, Message: "the message is not JSON"}
-	}
-	_, err := c.call(ctx, abi.OpNotify, "", func(left time.Duration) ([]byte, error) {
-		return json.Marshal(abi.NotifyRequest{Payload: message, DeadlineMS: abi.DeadlineMS(left)})
-	})
-	return err
 }
 
 // call makes one call within the caller's deadline and the manifest's.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/sdk/abi"
 )
 
@@ -30,12 +31,12 @@ func callsAndAnswers(t *testing.T, w world, of func(Use) Use) {
 		t.Error("a notifier does not notify")
 	}
 	var call *CallError
-	err := c.Notify(t.Context(), []byte(`{"version":"4","receiver":"ops","alerts":[]}`))
+	err := c.Notify(t.Context(), &model.Notification{Message: []byte(`{"version":"4","receiver":"ops","alerts":[]}`)})
 	if !errors.As(err, &call) || !call.Retryable() || call.RetryAfter() != 1500*time.Millisecond || call.Code != abi.CodeUnavailable ||
 		err.Error() != "plugin test/guest: notify: ops has 0 alerts" {
 		t.Errorf("notify: %v", err)
 	}
-	if err := c.Notify(t.Context(), []byte("{")); err == nil || !strings.Contains(err.Error(), "not JSON") {
+	if err := c.Notify(t.Context(), &model.Notification{Message: []byte("{")}); err == nil || !strings.Contains(err.Error(), "not JSON") {
 		t.Errorf("notify of nonsense: %v", err)
 	}
 	if n := w.engine.Instances(); of(Use{}).Runtime == "" && n != 1 {

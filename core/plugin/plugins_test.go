@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
 	"github.com/hearth-project/hearth/sdk/sdktest"
@@ -86,14 +87,14 @@ func deliversOverTLS(t *testing.T, w world, of func(Use) Use) {
 		Grant:  Grant{Net: []string{"127.0.0.1:*"}, Secrets: map[string]func() (string, error){"ca": func() (string, error) { return ca, nil }}},
 	})
 	ca = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: srv.Certificate().Raw}))
-	if err := w.open(use).Notify(t.Context(), sdktest.Payload(1)); err != nil {
+	if err := w.open(use).Notify(t.Context(), told(sdktest.Payload(1))); err != nil {
 		t.Fatal(err)
 	}
 	if s := <-got; s != "POST /hook" {
 		t.Errorf("got %s", s)
 	}
 	use.Grant.Secrets = nil
-	err := w.open(use).Notify(t.Context(), sdktest.Payload(1))
+	err := w.open(use).Notify(t.Context(), told(sdktest.Payload(1)))
 	if err == nil || !strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an authority nobody named: %v", err)
 	}
@@ -120,7 +121,7 @@ func delivers(t *testing.T, w world, of func(Use) Use) {
 	}))
 	payload := sdktest.Payload(3)
 	for range 2 {
-		if err := c.Notify(t.Context(), payload); err != nil {
+		if err := c.Notify(t.Context(), told(payload)); err != nil {
 			t.Fatal(err)
 		}
 		head, body, _ := strings.Cut(string(<-got), "\n")
@@ -130,7 +131,7 @@ func delivers(t *testing.T, w world, of func(Use) Use) {
 		}
 	}
 	answer = http.StatusServiceUnavailable
-	err := c.Notify(t.Context(), payload)
+	err := c.Notify(t.Context(), told(payload))
 	var call *CallError
 	if !errors.As(err, &call) || !call.Retryable() || call.RetryAfter().Seconds() != 7 || !strings.Contains(call.Message, "503") {
 		t.Errorf("the receiver has trouble: %v", err)
@@ -144,7 +145,7 @@ func delivers(t *testing.T, w world, of func(Use) Use) {
 		return // nothing holds a program to its grant
 	}
 	ungranted := w.open(Use{ID: "hearth/webhook", Config: map[string]any{"url": srv.URL}, Grant: Grant{Net: []string{"example.org:80"}}})
-	err = ungranted.Notify(t.Context(), payload)
+	err = ungranted.Notify(t.Context(), told(payload))
 	if !errors.As(err, &call) || call.Code != abi.CodeDenied || call.Retryable() || !strings.Contains(call.Message, `add "`+address+`" to net of the plugin's grant`) {
 		t.Errorf("an address that is not granted: %v", err)
 	}
@@ -152,3 +153,5 @@ func delivers(t *testing.T, w world, of func(Use) Use) {
 		t.Errorf("%d messages arrived that should not", n)
 	}
 }
+
+func told(message []byte) *model.Notification { return &model.Notification{Message: message} }

@@ -10,8 +10,8 @@ import (
 
 // Version of the ABI as written in a description: major.minor.
 const (
-	Minor   = 1
-	Version = "1.1"
+	Minor   = 2
+	Version = "1.2"
 )
 
 // ImportModule is the module name of the host's own imports.
@@ -62,6 +62,7 @@ const (
 const (
 	MaxRequest = 16 << 20 // bytes
 	MaxResult  = 16 << 20 // bytes
+	MaxState   = 64 << 10 // bytes that a notifier may leave for a group; since 1.2
 )
 
 // Description is the result of hearth_describe.
@@ -81,8 +82,15 @@ type CollectRequest struct {
 
 // NotifyRequest is the input of hearth_notify.
 type NotifyRequest struct {
-	Payload    json.RawMessage `json:"payload"` // Alertmanager's webhook message, version 4
-	DeadlineMS int64           `json:"deadline_ms,omitempty"`
+	Payload    json.RawMessage   `json:"payload"` // Alertmanager's webhook message, version 4
+	DeadlineMS int64             `json:"deadline_ms,omitempty"`
+	Texts      map[string]string `json:"texts,omitempty"` // the manifest's templates, filled in; since 1.2
+	State      string            `json:"state,omitempty"` // of the last result about this group; since 1.2
+}
+
+// NotifyResult is the result of hearth_notify.
+type NotifyResult struct {
+	State *string `json:"state,omitempty"` // to be given with the next message; nil leaves what there is; since 1.2
 }
 
 // Failure is the error body.

@@ -34,6 +34,7 @@ type Manifest struct {
 	Capabilities Capabilities `toml:"capabilities"`
 	Limits       Limits       `toml:"limits"`
 	Functions    []Function   `toml:"function"`
+	Templates    []Template   `toml:"template"`
 	Config       Config       `toml:"config"`
 }
 
@@ -85,6 +86,14 @@ type Function struct {
 	Args     []string `toml:"args"`     // vector, matrix, scalar or string, in order
 	Variadic int      `toml:"variadic"` // how many of the last arguments may be left out; -1: the last may repeat
 	Shape    string   `toml:"shape"`    // instant (the default) or range: which batch it takes
+}
+
+// Template is a setting of a notifier that is written in Alertmanager's template language. The host fills it in for each
+// message, with the operator's templates at hand, so that a plugin needs no template engine.
+type Template struct {
+	Setting string `toml:"setting"` // names joined by dots, as headers.Subject; * is each member of an object or list
+	Default string `toml:"default"` // the name of a template that stands for the setting if there is none; may be empty
+	HTML    bool   `toml:"html"`    // the result is HTML: what is filled in is escaped
 }
 
 // Config points at the description of the plugin's own settings.

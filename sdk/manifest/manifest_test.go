@@ -15,7 +15,7 @@ id = "acme/postgres"
 version = "1.4.0-rc.1+build.5"
 abi = "1"
 min_abi_minor = 0
-kinds = ["exporter", "function"]
+kinds = ["exporter", "notifier", "function"]
 license = "Apache-2.0"
 description = "Measures PostgreSQL."
 
@@ -49,6 +49,14 @@ args = ["vector", "scalar"]
 variadic = 1
 shape = "instant"
 
+[[template]]
+setting = "headers.*"
+
+[[template]]
+setting = "html"
+default = "email.default.html"
+html = true
+
 [config]
 schema = "config.schema.json"
 `
@@ -60,7 +68,7 @@ func TestParseReadsEveryKey(t *testing.T) {
 	}
 	if m.ID != "acme/postgres" || m.Artifacts[0].File != "postgres.wasm" || m.Artifacts[1].Arch != "amd64" ||
 		m.Limits.Timeout.Std() != 10*time.Second || m.Capabilities.Secrets[0] != "password" ||
-		m.Functions[0].Variadic != 1 || m.Config.Schema == "" {
+		m.Functions[0].Variadic != 1 || m.Config.Schema == "" || m.Templates[1] != (Template{"html", "email.default.html", true}) {
 		t.Errorf("got %+v", m)
 	}
 }
@@ -92,6 +100,14 @@ name = "rate"
 args = ["vektor"]
 variadic = 3
 shape = "cube"
+[[template]]
+setting = "a..b"
+default = "{{ x }}"
+[[template]]
+setting = "a.*"
+default = "x"
+[[template]]
+setting = "a.*"
 `))
 	if err == nil {
 		t.Fatal("accepted")
@@ -100,7 +116,8 @@ shape = "cube"
 		`7:1: unknown key "surprise"`, "schema is 2", `id is "../node"`, `version is "v1"`, `abi is "7"`, `"exporter" twice`,
 		`"spy"`, "license", "runs anywhere", "artifact[0].file", "artifact[0].sha256", `"example.org"`, `"a*b:1"`, `"h:70000"`, `"*x:1"`,
 		`"/a/../b"`, `"proc"`, `"a/b"`, `"A-B"`, "memory_mib", "timeout is 2h", "instances", "need each other", `name is "rate"`,
-		`"vektor"`, "variadic is 3", `shape is "cube"`,
+		`"vektor"`, "variadic is 3", `shape is "cube"`, "template is for plugins of kind", `template[0].setting is "a..b"`, `template[0].default is "{{ x }}"`,
+		"template[1].default needs a setting without *", `template[2].setting is "a.*" again`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no word of %s in:\n%v", want, err)

@@ -17,6 +17,8 @@ var (
 	secretPattern   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$`)
 	envPattern      = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 	functionPattern = regexp.MustCompile(`^[a-z][a-z0-9]*(_[a-z0-9]+)+$`)
+	settingPattern  = regexp.MustCompile(`^([A-Za-z0-9_-]{1,64}|\*)(\.([A-Za-z0-9_-]{1,64}|\*)){0,7}$`)
+	templatePattern = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 	digestPattern   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 )
 
@@ -51,6 +53,7 @@ func (m *Manifest) problems() []error {
 	p.capabilities(&m.Capabilities)
 	p.limits(m.Limits)
 	p.functions(m)
+	p.templates(m)
 	if s := m.Config.Schema; s != "" {
 		p.match("config.schema", s, filePattern, "a file beside the manifest")
 	}
@@ -242,5 +245,30 @@ func (p *problems) data(key string, f Function) {
 	}
 	if f.Shape != "" && f.Shape != shape {
 		p.add(key+".shape", "is %q, must be instant for a vector, range for a matrix", f.Shape)
+	}
+}
+
+func (p *problems) templates(m *Manifest) {
+	if len(m.Templates) > 0 && !slices.Contains(m.Kinds, KindNotifier) {
+		p.add("template", "is for plugins of kind %q", KindNotifier)
+	}
+	if len(m.Templates) > maxItems {
+		p.add("template", "has %d items, at most %d are allowed", len(m.Templates), maxItems)
+	}
+	settings := map[string]bool{}
+	for i, t := range m.Templates {
+		key := fmt.Sprintf("template[%d]", i)
+		p.match(key+".setting", t.Setting, settingPattern, "names joined by dots, like headers.Subject or headers.*")
+		if settings[t.Setting] {
+			p.add(key+".setting", "is %q again", t.Setting)
+		}
+		settings[t.Setting] = true
+		if t.Default == "" {
+			continue
+		}
+		p.match(key+".default", t.Default, templatePattern, "the name of a template, like email.default.html")
+		if strings.Contains(t.Setting, "*") {
+			p.add(key+".default", "needs a setting without *")
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/hearth-project/hearth/core/alert"
 	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
@@ -82,12 +83,24 @@ func (r *pluginRun) run(cmd *cobra.Command, arg string) (err error) {
 	return err
 }
 
-// notify delivers a message as it is.
+// notify delivers a message as it is, with the settings that are templates filled in.
 func (r *pluginRun) notify(ctx context.Context, client *plugin.Client, message []byte) error {
 	if !json.Valid(message) {
 		return errors.New("standard input is no JSON: it must be Alertmanager's webhook message, version 4")
 	}
-	request, err := json.Marshal(abi.NotifyRequest{Payload: message, DeadlineMS: abi.DeadlineMS(r.timeout)})
+	cfg, err := r.load()
+	if err != nil {
+		return err
+	}
+	templates, err := client.Templates(ctx)
+	if err != nil {
+		return err
+	}
+	texts, err := alert.Texts(cfg.Templates, templates, message)
+	if err != nil {
+		return err
+	}
+	request, err := json.Marshal(abi.NotifyRequest{Payload: message, DeadlineMS: abi.DeadlineMS(r.timeout), Texts: texts})
 	if err != nil {
 		return err
 	}

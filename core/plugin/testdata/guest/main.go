@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/hearth-project/hearth/sdk"
+	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/metric"
 )
 
@@ -74,6 +76,18 @@ func (p *plugin) Configure(_ context.Context, c sdk.Config) error {
 }
 
 func (p *plugin) Notify(_ context.Context, n sdk.Notification) error {
+	switch n.Receiver {
+	case "keep":
+		return n.Keep(n.State + "<" + n.Texts["title"] + ">")
+	case "drop":
+		return n.Keep("")
+	case "look":
+		return sdk.Errorf(sdk.CodeInternal, "state %q, texts %v", n.State, n.Texts)
+	case "keep too much":
+		return n.Keep(strings.Repeat("x", abi.MaxState+1))
+	case "keep and fail":
+		return errors.Join(n.Keep("lost"), sdk.Errorf(sdk.CodeDenied, "no"))
+	}
 	return sdk.Retry(sdk.CodeUnavailable, 1500*time.Millisecond, "%s has %d alerts", n.Receiver, len(n.Alerts))
 }
 
