@@ -3,14 +3,12 @@
 package httpclient
 
 import (
-	"crypto/tls"
-	"crypto/x509"
-	"errors"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/hearth-project/hearth/sdk"
+	"github.com/hearth-project/hearth/sdk/tlsconfig"
 )
 
 // Options tunes a client; the zero value is ready to use.
@@ -26,22 +24,11 @@ type Options struct {
 
 // New returns a client that connects through sdk.DialContext. It has no timeout of its own: give requests a context.
 func New(o Options) (*http.Client, error) {
-	conf := &tls.Config{ServerName: o.ServerName, InsecureSkipVerify: o.InsecureSkipVerify, MinVersion: tls.VersionTLS12}
-	switch {
-	case o.CA != "":
-		conf.RootCAs = x509.NewCertPool()
-		if !conf.RootCAs.AppendCertsFromPEM([]byte(o.CA)) {
-			return nil, errors.New("http client: no PEM certificate in the given authorities")
-		}
-	default:
-		conf.RootCAs = systemRoots()
-	}
-	if o.Certificate != "" || o.Key != "" {
-		c, err := tls.X509KeyPair([]byte(o.Certificate), []byte(o.Key))
-		if err != nil {
-			return nil, fmt.Errorf("http client: certificate: %w", err)
-		}
-		conf.Certificates = []tls.Certificate{c}
+	conf, err := tlsconfig.New(tlsconfig.Options{
+		CA: o.CA, ServerName: o.ServerName, InsecureSkipVerify: o.InsecureSkipVerify, Certificate: o.Certificate, Key: o.Key,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("http client: %w", err)
 	}
 	client := &http.Client{Transport: &http.Transport{
 		DialContext: sdk.DialContext, TLSClientConfig: conf, DisableKeepAlives: !o.KeepAlive,

@@ -1,6 +1,6 @@
 //go:build !wasip1
 
-package httpclient
+package tlsconfig
 
 import "crypto/x509"
 

@@ -1,4 +1,4 @@
-package httpclient
+package tlsconfig
 
 import (
 	"crypto/x509"
