@@ -81,7 +81,7 @@ $(UI)/node_modules/.stamp: $(UI)/package.json $(UI)/package-lock.json
 
 # One rule for every plugin: build the guest, copy the manifest, write the guest's digest into the copy.
 define plugin_rule
-$(PLUGIN_DIR)/hearth/$(notdir $(1:%/=%))/$(notdir $(1:%/=%)).wasm: $$(shell find $(1) sdk -name '*.go') $(1)hearth-plugin.toml go.mod
+$(PLUGIN_DIR)/hearth/$(notdir $(1:%/=%))/$(notdir $(1:%/=%)).wasm: $$(shell find $(1) $(wildcard $(dir $(1:%/=%))internal) sdk -name '*.go') $(1)hearth-plugin.toml go.mod
 	@mkdir -p $$(@D)
 	GOOS=wasip1 GOARCH=wasm $$(GO) build -trimpath -ldflags '-s -w' -buildmode=c-shared -o $$@ ./$(1)
 	cp $(1)hearth-plugin.toml $$(@D)/
