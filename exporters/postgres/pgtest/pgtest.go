@@ -1,0 +1,249 @@
+// Package pgtest runs this machine's PostgreSQL for tests: a new server in a folder of its own, on a free port of the
+// loopback interface, with TLS, ended with the test. PostgreSQL refuses to be run by root, so root's tests run it as the
+// user postgres.
+package pgtest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// hba lets the superuser in from this machine, user "tls" with TLS only, and everybody else with a password.
+const hba = `host all postgres 127.0.0.1/32 trust
+hostssl all tls 127.0.0.1/32 scram-sha-256
+hostnossl all tls 127.0.0.1/32 reject
+host all clear 127.0.0.1/32 password
+host all all 127.0.0.1/32 scram-sha-256
+host replication all 127.0.0.1/32 scram-sha-256
+`
+
+// Server is a PostgreSQL server. Its superuser postgres needs no password.
+type Server struct {
+	Address string // host:port
+	CA      string // PEM certificate of the authority of its certificate, which is for localhost
+	OtherCA string // PEM certificate of another
+
+	t    testing.TB
+	dir  string
+	cred *syscall.Credential // nil: this process' own
+	cmd  *exec.Cmd
+	done chan struct{} // closed when cmd has ended
+}
+
+// Binary returns the path of one of the server's programs, or an empty string if there is none.
+func Binary(name string) string {
+	paths, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // the pattern is well-formed
+	if len(paths) > 0 {
+		return paths[len(paths)-1]
+	}
+	path, err := exec.LookPath(name)
+	if err != nil {
+		return ""
+	}
+	return path
+}
+
+// Start makes a server and starts it; the test is skipped where there is none. options are parameters, name=value.
+func Start(t testing.TB, options ...string) *Server {
+	t.Helper()
+	if Binary("postgres") == "" || Binary("initdb") == "" {
+		t.Skip("PostgreSQL is not installed")
+	}
+	s := &Server{t: t}
+	dir, err := os.MkdirTemp("", "hearth-postgres")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if os.Getuid() == 0 {
+		s.cred = credential(t)
+		if err := os.Chown(dir, int(s.cred.Uid), int(s.cred.Gid)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.dir = filepath.Join(dir, "data")
+	if out, err := s.command(Binary("initdb"), "-D", s.dir, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	certificate, key := s.certificates()
+	s.write("pg_hba.conf", hba)
+	s.write("server.crt", certificate)
+	s.write("server.key", key)
+	port := freePort(t)
+	s.Address = net.JoinHostPort("127.0.0.1", port)
+	conf := "listen_addresses = '127.0.0.1'\nport = " + port + "\nunix_socket_directories = ''\nssl = on\nfsync = off\nautovacuum = off\n" +
+		"shared_buffers = '32MB'\nmax_connections = 40\nwal_level = logical\nlogging_collector = off\n"
+	for _, o := range options {
+		conf += o + "\n"
+	}
+	s.write("postgresql.auto.conf", conf)
+	t.Cleanup(s.Stop)
+	s.Run()
+	return s
+}
+
+// Run starts the server again after Kill or Stop, and waits until it answers.
+func (s *Server) Run() {
+	s.t.Helper()
+	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := s.command(Binary("postgres"), "-D", s.dir)
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		cmd.Wait() // how it ended does not matter
+	}()
+	s.cmd, s.done = cmd, done
+	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		c, err := s.connect("postgres")
+		if err == nil {
+			c.Close(context.Background())
+			return
+		}
+		select {
+		case <-done:
+			err = errors.New("it has ended")
+		default:
+			if time.Now().Before(deadline) {
+				continue
+			}
+		}
+		text, _ := os.ReadFile(log.Name()) // empty if it can't be read
+		s.t.Fatalf("PostgreSQL does not start: %v\n%s", err, text)
+	}
+}
+
+// Stop ends the server in order; it may have ended already.
+func (s *Server) Stop() { s.end(syscall.SIGINT) }
+
+// Kill ends the server as a power failure would, as far as clients see it.
+func (s *Server) Kill() { s.end(syscall.SIGQUIT) }
+
+func (s *Server) end(signal os.Signal) {
+	if s.cmd == nil {
+		return
+	}
+	s.cmd.Process.Signal(signal)
+	select {
+	case <-s.done:
+	case <-time.After(20 * time.Second):
+		s.cmd.Process.Kill()
+		<-s.done
+	}
+	s.cmd = nil
+}
+
+// Exec runs SQL as the superuser, in a database.
+func (s *Server) Exec(database, sql string) {
+	s.t.Helper()
+	s.Text(database, sql)
+}
+
+// Text runs SQL as the superuser and returns the first value of the last answer, as text.
+func (s *Server) Text(database, sql string) string {
+	s.t.Helper()
+	c, err := s.connect(database)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	results, err := c.Exec(context.Background(), sql).ReadAll()
+	if err != nil {
+		s.t.Fatalf("%.200s: %v", sql, err)
+	}
+	if last := results[len(results)-1]; len(last.Rows) > 0 && len(last.Rows[0]) > 0 {
+		return string(last.Rows[0][0])
+	}
+	return ""
+}
+
+// Connect opens a connection as the superuser, which ends with the test.
+func (s *Server) Connect(database string) *pgconn.PgConn {
+	s.t.Helper()
+	c, err := s.connect(database)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close(context.Background()) })
+	return c
+}
+
+func (s *Server) connect(database string) (*pgconn.PgConn, error) {
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		return nil, err
+	}
+	return pgconn.Connect(context.Background(), fmt.Sprintf("host=%s port=%s user=postgres dbname='%s' sslmode=disable application_name=pgtest connect_timeout=20", host, port, database))
+}
+
+func (s *Server) write(name, text string) {
+	s.t.Helper()
+	file := filepath.Join(s.dir, name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if s.cred != nil {
+		if err := os.Chown(file, int(s.cred.Uid), int(s.cred.Gid)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+}
+
+// command is a program run as the server's user, which ends with this process.
+func (s *Server) command(path string, args ...string) *exec.Cmd {
+	cmd := exec.Command(path, args...)
+	cmd.Dir = "/"
+	cmd.Env = append(os.Environ(), "LC_ALL=C")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Pdeathsig: syscall.SIGQUIT}
+	return cmd
+}
+
+func credential(t testing.TB) *syscall.Credential {
+	t.Helper()
+	u, err := user.Lookup("postgres")
+	if err != nil {
+		t.Skip("root runs PostgreSQL as the user postgres: ", err)
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gid, err := strconv.ParseUint(u.Gid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+}
+
+func freePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
