@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/tetratelabs/wazero/sys"
 
@@ -46,13 +47,14 @@ func (i *instance) faultOf(ctx context.Context, op string, err error) *Fault {
 		f.Kind, f.Err, f.Message = Exhausted, stopped, "stopped: its functions call each other too deeply, or without end"
 	case errors.As(err, &exit) && errors.Is(stopped, context.DeadlineExceeded):
 		f.Kind, f.Err = Deadline, stopped
-		f.Message = "stopped at the deadline without an answer; a longer timeout helps if it is only slow"
+		f.Message = fmt.Sprintf("stopped at its deadline, after %s without an answer; a longer timeout helps if it is only slow",
+			time.Since(i.began).Round(time.Millisecond))
 	case errors.As(err, &exit) && stopped != nil:
 		f.Kind, f.Err, f.Message = Cancelled, stopped, "stopped: the caller has given up"
 	case errors.As(err, &exit):
 		f.Kind, f.Message = Exit, fmt.Sprintf("ended itself with exit code %d", exit.ExitCode())
 	default:
-		f.Kind, f.Message = Trap, "broke off: "+firstLine(err.Error())
+		f.Kind, f.Message = Trap, "broke off: "+printable(whereItBroke(err.Error()))
 		if i.memory.refused {
 			f.Message += fmt.Sprintf(" after it was refused more than %d MiB of memory; %d is its limit", i.memory.size>>20, i.pool.module.memory>>20)
 		}
@@ -65,7 +67,15 @@ func (i *instance) faultOf(ctx context.Context, op string, err error) *Fault {
 	return f
 }
 
-func firstLine(s string) string {
-	line, _, _ := strings.Cut(s, "\n")
-	return strings.TrimPrefix(line, "wasm error: ")
+// whereItBroke makes a sentence of what wazero says of a trap: its cause, and the innermost function if that has a name.
+func whereItBroke(s string) string {
+	cause, stack, _ := strings.Cut(s, "\n")
+	cause = strings.TrimPrefix(cause, "wasm error: ")
+	_, stack, _ = strings.Cut(stack, "\n\t") // the line before says that there is a stack
+	frame, _, _ := strings.Cut(stack, "\n")
+	name, _, ok := strings.Cut(strings.TrimPrefix(frame, "."), "(")
+	if !ok || strings.HasPrefix(name, "$") { // by its number
+		return cause
+	}
+	return cause + " in " + name
 }

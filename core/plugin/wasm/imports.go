@@ -23,6 +23,7 @@ const (
 	errnoNameTooLong = 37
 	errnoNoEntry     = 44
 	errnoNoSystem    = 52
+	errnoPerm        = 63
 	errnoTimedOut    = 73
 )
 

@@ -33,6 +33,7 @@ type instance struct {
 	log     *guestLog
 
 	ctx      context.Context // of this call
+	began    time.Time       // this call
 	refused  []string        // rights that were missing in this call
 	refusals uint64          // in this call
 	fuel     uint64          // used in this call, but for what the meter still counts
@@ -73,7 +74,8 @@ func (p *Pool) newInstance() (*instance, error) {
 
 // begin starts a call: an operation for a target.
 func (i *instance) begin(ctx context.Context, target string) {
-	i.ctx, i.refused, i.refusals, i.fuel = ctx, i.refused[:0], 0, 0
+	i.ctx, i.began = ctx, time.Now()
+	i.refused, i.refusals, i.fuel = i.refused[:0], 0, 0
 	i.log.begin()
 	i.net.Begin(ctx, i.pool.rights.rules(target))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/core/plugin/wasm/fuel"
 	"github.com/hearth-project/hearth/sdk/abi"
 )
@@ -91,7 +92,7 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	rewritten := dir.rewritten()
 	if rewritten == nil {
 		// The rewriter's limits come first: they keep wazero from what would take it too long or too much memory.
-		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{}); err != nil {
+		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{FunctionsOnly: true}); err != nil {
 			return nil, err
 		}
 		if err := validate(ctx, s.Code); err != nil {
@@ -107,16 +108,22 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	timed, cancel := context.WithTimeout(ctx, compileTime)
 	defer cancel()
 	if m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(timed, compileWorkers), rewritten); err != nil {
-		return nil, fmt.Errorf("compiling the module: %w", err)
-	}
-	if err := m.checkExports(); err != nil {
-		return nil, err
+		if timed.Err() != nil {
+			return nil, fmt.Errorf("compiling the module: %w", err)
+		}
+		return nil, fmt.Errorf("compiling the module: %s", printable(err.Error()))
 	}
 	if err := m.link(ctx); err != nil {
 		return nil, err
 	}
+	if err := m.checkExports(); err != nil {
+		return nil, err
+	}
 	return m, nil
 }
+
+// printable is text of a module's, or with names of a module's, as it may stand in an error.
+func printable(s string) string { return guest.Printable([]byte(s)) }
 
 // Digest is the sha256 of a module, in lower case hexadecimal.
 func Digest(code []byte) string {
@@ -143,7 +150,7 @@ func validate(ctx context.Context, code []byte) error {
 	rt := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfigInterpreter()))
 	defer rt.Close(ctx)
 	if _, err := rt.CompileModule(ctx, code); err != nil {
-		return fmt.Errorf("the module is not valid: %w", err)
+		return fmt.Errorf("the module is not valid: %s", printable(err.Error()))
 	}
 	return nil
 }
@@ -251,9 +258,6 @@ func typeNames(ts []api.ValueType) []string {
 
 // link gives the runtime the modules that guests import from.
 func (m *Module) link(ctx context.Context) error {
-	if n := len(m.compiled.ImportedMemories()); n > 0 {
-		return errors.New("the module imports its memory, it must have its own")
-	}
 	if err := fuel.Instantiate(ctx, m.runtime); err != nil {
 		return err
 	}
@@ -275,7 +279,7 @@ func (m *Module) link(ctx context.Context) error {
 		case fuel.ImportModule:
 		case wasi_snapshot_preview1.ModuleName:
 			if _, ok := known[name]; !ok {
-				return fmt.Errorf("the module imports %s.%s, which is not of WASI's preview 1", from, name)
+				return fmt.Errorf("the module imports %s.%s, which is not of WASI's preview 1", from, printable(name))
 			}
 		case abi.ImportModule:
 			if done[name] {
@@ -286,7 +290,7 @@ func (m *Module) link(ctx context.Context) error {
 				return err
 			}
 		default:
-			return fmt.Errorf("the module imports %s.%s; only imports from %s and %s are allowed", from, name, wasi_snapshot_preview1.ModuleName, abi.ImportModule)
+			return fmt.Errorf("the module imports %s.%s; only imports from %s and %s are allowed", printable(from), printable(name), wasi_snapshot_preview1.ModuleName, abi.ImportModule)
 		}
 	}
 	_, err = own.Instantiate(ctx)

@@ -108,11 +108,14 @@ func (e *Engine) exportWASI(b wazero.HostModuleBuilder) error {
 			return fmt.Errorf("wazero's %s can't be called from here", name)
 		}
 		b.NewFunctionBuilder().WithGoModuleFunction(api.GoModuleFunc(func(ctx context.Context, m api.Module, stack []uint64) {
-			if errno := guard(running(ctx), m.Memory(), stack); errno != 0 {
+			i := running(ctx)
+			if errno := guard(i, m.Memory(), stack); errno != 0 {
 				stack[0] = uint64(errno)
 				return
 			}
-			next.Call(ctx, m, stack)
+			if next.Call(ctx, m, stack); stack[0] == errnoPerm { // wazero says so before it asks our file system
+				i.refuse("a path that leads above the root, begins there or is no UTF-8")
+			}
 		}), def.ParamTypes(), def.ResultTypes()).Export(name)
 	}
 	two, four := []api.ValueType{i32, i32}, []api.ValueType{i32, i32, i32, i32}

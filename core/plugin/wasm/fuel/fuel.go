@@ -18,7 +18,7 @@ import (
 )
 
 // Version of the rewriting. It is part of the key under which rewritten modules are kept.
-const Version = 4
+const Version = 5
 
 // Import module and name of tick, and the export under which the host finds the counter.
 const (
@@ -34,6 +34,8 @@ var ErrModule = errors.New("wasm module refused")
 type Options struct {
 	MaxSize  int    // bytes of the module; 0 means 32 MiB
 	MaxTable uint32 // elements of all tables together; 0 means 1,000,000
+
+	FunctionsOnly bool // refuse imports of tables, memories and globals
 }
 
 // Rewrite returns module with a meter and with its tables' maximum set. Debugging sections are dropped, function names

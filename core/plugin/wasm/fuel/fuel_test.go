@@ -181,7 +181,16 @@ func TestRefusals(t *testing.T) {
 		{"tables that are too large together", asm.Module(asm.Section(secTable, []byte{0x70, 0, 0xa1, 0xc2, 0x1e}, []byte{0x70, 0, 0})), "500000 are allowed"},
 		{"sections out of order", asm.Module(asm.Section(secFunction), asm.Section(secType)), "out of order"},
 		{"a section that comes twice", asm.Module(asm.Section(secType), asm.Section(secType)), "out of order"},
-		{"a section nobody knows", asm.Module([]byte{13, 0}), "section 13"},
+		{"a section nobody knows", asm.Module([]byte{14, 0}), "section 14"},
+		{"a section of exceptions", asm.Module([]byte{secTag, 0}), "exceptions"},
+		{"a component", []byte("\x00asm\x0d\x00\x01\x00"), "build it for wasip1"},
+		{"a type of the collector's", asm.Module(asm.Section(secType, []byte{0x5f, 0})), "collected"},
+		{"a function of a thousand and one parameters", asm.Module(asm.Section(secType, slices.Concat([]byte{0x60, 0xe9, 0x07}, bytes.Repeat([]byte{typeI32}, 1001), []byte{0}))), "1001 parameters"},
+		{"a function of a thousand and one results", asm.Module(asm.Section(secType, slices.Concat([]byte{0x60, 0, 0xe9, 0x07}, bytes.Repeat([]byte{typeI32}, 1001)))), "1001 results"},
+		{"two memories", asm.Module(asm.Section(secMemory, []byte{0, 1}, []byte{0, 1})), "2 memories"},
+		{"a memory that is shared", asm.Module(asm.Section(secMemory, []byte{3, 1, 1})), "shared by threads"},
+		{"a memory of 64 bits", asm.Module(asm.Section(secMemory, []byte{4, 1})), "64 bits"},
+		{"a tail call", one(0x12, 0), "tail calls"},
 		{"a function without a body", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0})), "0 bodies for 1"},
 		{"more locals than anyone needs", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0}),
 			asm.Section(secCode, asm.CodeWith([]byte{1, 0xff, 0xff, 0xff, 0xff, 0x0f, typeI32}))), "locals"},
@@ -220,7 +229,14 @@ func TestFunctionNamesStayRight(t *testing.T) {
 	if err == nil || called != 1 || !strings.Contains(err.Error(), "inner") {
 		t.Errorf("called %d times, got %v", called, err)
 	}
-	rewritten, err := Rewrite(module, Options{})
+	long := strings.Repeat("x", maxName-1) + "żółć"
+	sub := slices.Concat([]byte{1, 0}, asm.Text(long))
+	rewritten, err := Rewrite(asm.Module(asm.Section(secType, noneToNone), append([]byte{secCustom}, slices.Concat(asm.Text("name"), []byte{1},
+		asm.AppendU32(nil, uint32(len(sub))), sub)...)), Options{})
+	if err != nil || bytes.Contains(rewritten, []byte(long)) || !bytes.Contains(rewritten, []byte(long[:maxName-1])) {
+		t.Errorf("a long name: %q, %v", rewritten, err)
+	}
+	rewritten, err = Rewrite(module, Options{})
 	if err != nil || bytes.Contains(rewritten, []byte(".debug_info")) {
 		t.Errorf("debugging information is kept, or %v", err)
 	}

@@ -75,8 +75,35 @@ func (f *function) instruction() {
 	case op == opVector:
 		f.vectorInstruction()
 	default:
-		r.failf("instruction %#x is not known here", op)
+		r.failf("instruction %#x is not known here%s", op, proposal(op))
 	}
+}
+
+// What WebAssembly has learnt after version 2.0, as errors name it.
+const (
+	exceptions = "exceptions"
+	threads    = "threads"
+	collected  = "structures and arrays that are collected"
+)
+
+// proposal says which of those an opcode belongs to.
+func proposal(op byte) string {
+	what := ""
+	switch {
+	case op >= 0x06 && op <= 0x0a || op == 0x18 || op == 0x19 || op == 0x1f:
+		what = exceptions
+	case op == 0x12 || op == 0x13:
+		what = "tail calls"
+	case op == 0x14 || op == 0x15 || op >= 0xd3 && op <= 0xd6:
+		what = "typed references"
+	case op == 0xfb:
+		what = collected
+	case op == 0xfe:
+		what = threads
+	default:
+		return ""
+	}
+	return ": it is of the proposal for " + what + ", which plugins may not use"
 }
 
 // cost is how many plain instructions one counts for: about how long it takes at worst.
@@ -154,6 +181,6 @@ func (f *function) vectorInstruction() {
 		r.u32()
 		r.byte()
 	case sub > 255:
-		r.failf("vector instruction %d is not known here", sub)
+		r.failf("vector instruction %d is not known here: it is of the proposal for relaxed SIMD, whose results differ from machine to machine", sub)
 	}
 }

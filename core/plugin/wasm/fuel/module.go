@@ -22,12 +22,16 @@ const (
 	secCode
 	secData
 	secDataCount
+	secTag // of a proposal
 )
 
 // order is the order in which sections must come.
 var order = [...]byte{secType, secImport, secFunction, secTable, secMemory, secGlobal, secExport, secStart, secElement, secDataCount, secCode, secData}
 
-var header = []byte("\x00asm\x01\x00\x00\x00")
+var (
+	header    = []byte("\x00asm\x01\x00\x00\x00")
+	component = []byte("\x00asm\x0d\x00\x01\x00")
+)
 
 // module is a module cut into its sections.
 type module struct {
@@ -48,6 +52,9 @@ type funcType struct {
 }
 
 func split(b []byte) (*module, error) {
+	if bytes.HasPrefix(b, component) {
+		return nil, errors.New("it is a component, plugins are modules: build it for wasip1")
+	}
 	if !bytes.HasPrefix(b, header) {
 		return nil, errors.New("it is not a module of WebAssembly's version 1")
 	}
@@ -74,6 +81,10 @@ func split(b []byte) (*module, error) {
 			continue // other custom sections, debugging information mostly, are of no use and point to moved code
 		}
 		at := slices.Index(order[:], id)
+		if id == secTag {
+			r.failf("%s, which plugins may not use", exceptions)
+			break
+		}
 		if at < 0 {
 			r.failf("section %d is not known here", id)
 			break
@@ -138,7 +149,7 @@ func (m *module) shift(f uint32) uint32 {
 // rewrite changes the sections one after the other.
 func (m *module) rewrite(o Options) error {
 	for _, step := range []func() error{
-		m.rewriteTypes, m.rewriteImports, m.readFunctions, func() error { return m.rewriteTables(o.MaxTable) }, m.rewriteGlobals,
+		m.rewriteTypes, func() error { return m.rewriteImports(o.FunctionsOnly) }, m.readFunctions, func() error { return m.rewriteTables(o.MaxTable) }, m.checkMemory, m.rewriteGlobals,
 		m.rewriteExports, m.rewriteStart, m.rewriteElements, m.checkData, m.rewriteCode,
 	} {
 		if err := step(); err != nil {

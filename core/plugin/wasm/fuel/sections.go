@@ -2,6 +2,7 @@ package fuel
 
 import (
 	"fmt"
+	"strings"
 )
 
 // The smaller sections. Each method reads one, notes what the others need to know and leaves the new body behind.
@@ -11,7 +12,13 @@ const (
 	kindTable
 	kindMemory
 	kindGlobal
+	kindTag
 )
+
+var kinds = [...]string{"function", "table", "memory", "global"}
+
+// maxArity bounds the parameters, and the results, of a function, as browsers do.
+const maxArity = 1000
 
 const typeI32 = 0x7f
 
@@ -23,12 +30,20 @@ func (m *module) rewriteTypes() error {
 	added := []byte{0x60, 1, typeI32, 1, typeI32}
 	total := n + 1
 	for range n {
-		if form := r.byte(); form != 0x60 {
+		switch form := r.byte(); {
+		case form == 0x60:
+		case form >= 0x4e && form <= 0x5f:
+			r.failf("type form %#x: %s, which plugins may not use", form, collected)
+		default:
 			r.failf("type form %#x", form)
 		}
 		t := funcType{params: r.count()}
 		r.take(t.params)
-		switch results := r.take(r.count()); len(results) {
+		results := r.take(r.count())
+		if len(results) > maxArity || t.params > maxArity {
+			r.failf("a function of %d parameters and %d results: at most %d are allowed", t.params, len(results), maxArity)
+		}
+		switch len(results) {
 		case 0:
 			t.block = []byte{blockEmpty}
 		case 1:
@@ -48,7 +63,7 @@ func (m *module) rewriteTypes() error {
 	return nil
 }
 
-func (m *module) rewriteImports() error {
+func (m *module) rewriteImports(functionsOnly bool) error {
 	r, n := m.section(secImport)
 	start := r.p
 	for range n {
@@ -56,7 +71,11 @@ func (m *module) rewriteImports() error {
 			r.failf("an import from %s, which is the host's", ImportModule)
 		}
 		r.text()
-		switch kind := r.byte(); kind {
+		kind := r.byte()
+		if functionsOnly && kind != kindFunction && kind < kindTag {
+			r.failf("it imports a %s, plugins have their own", kinds[kind])
+		}
+		switch kind {
 		case kindFunction:
 			m.functions = append(m.functions, r.below(uint32(len(m.types)), "type"))
 			m.imported++
@@ -68,6 +87,8 @@ func (m *module) rewriteImports() error {
 		case kindGlobal:
 			r.take(2)
 			m.importedGlobals++
+		case kindTag:
+			r.failf("%s, which plugins may not use", exceptions)
 		default:
 			r.failf("import of kind %d", kind)
 		}
@@ -88,10 +109,27 @@ func readLimits(r *reader) (least, most uint32, hasMax bool) {
 		return r.u32(), 0, false
 	case 1:
 		return r.u32(), r.u32(), true
+	case 2, 3:
+		r.failf("memory that is shared by %s, which plugins may not use", threads)
+	case 4, 5, 6, 7:
+		r.failf("a memory or table with addresses of 64 bits: plugins have 32")
 	default:
 		r.failf("limits of kind %d", flags)
 	}
 	return 0, 0, false
+}
+
+// checkMemory refuses memories that no limit of the host's would hold for.
+func (m *module) checkMemory() error {
+	r, n := m.section(secMemory)
+	if n > 1 {
+		r.failf("%d memories, one is allowed", n)
+		n = 0
+	}
+	for range n {
+		readLimits(r)
+	}
+	return r.end("memory")
 }
 
 func (m *module) readFunctions() error {
@@ -303,6 +341,16 @@ func (m *module) rewriteNames() {
 	m.names = names
 }
 
+// maxName bounds the names of functions, in bytes: a trap tells of thirty.
+const maxName = 256
+
+func shortened(name string) string {
+	if len(name) <= maxName {
+		return name
+	}
+	return strings.ToValidUTF8(name[:maxName], "")
+}
+
 func (m *module) shiftNames() ([]byte, error) {
 	var out []byte
 	r := &reader{b: m.names}
@@ -318,7 +366,7 @@ func (m *module) shiftNames() ([]byte, error) {
 			shifted := appendU32(nil, n)
 			for range n {
 				shifted = appendU32(shifted, m.shift(sub.u32()))
-				shifted = appendText(shifted, sub.text())
+				shifted = appendText(shifted, shortened(sub.text()))
 			}
 			if sub.err != nil {
 				return nil, sub.err

@@ -1,0 +1,3 @@
+;; The meter's counter, exported by another name.
+(module (memory (export "memory") 1)
+  (export "mine" (global 0)))

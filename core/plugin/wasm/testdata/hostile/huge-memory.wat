@@ -1,0 +1,2 @@
+;; Four gigabytes from the start.
+(module (memory (export "memory") 65536))

@@ -1,0 +1,1 @@
+(module (memory (export "memory") 1) (table 0xffffffff funcref))

@@ -1,0 +1,1 @@
+(module (import "hearth_v1" "table" (table 1 funcref)) (memory (export "memory") 1))

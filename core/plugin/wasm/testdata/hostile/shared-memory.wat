@@ -1,0 +1,2 @@
+;; A memory that threads share.
+(module (memory (export "memory") 1 1 shared))
