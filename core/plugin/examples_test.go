@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"slices"
@@ -17,7 +19,7 @@ import (
 
 // The examples for other languages than Go, as their READMEs say: built by make, and run against what they measure.
 
-var exampleExporters = []string{"exporter-c"}
+var exampleExporters = []string{"exporter-c", "exporter-rust"}
 
 // startRedis starts Debian's Redis with a password and a user, and returns its address.
 func startRedis(t *testing.T, password string) string {
@@ -114,4 +116,66 @@ func TestExampleExportersMeasureRedis(t *testing.T) {
 			})
 		})
 	}
+}
+
+// zscores makes a batch of a function of range vectors: random walks, constants, gaps, NaN and infinities.
+func zscores(function string, series, steps int) *abi.Batch {
+	r := rand.New(rand.NewPCG(3, 4))
+	b := &abi.Batch{Function: function, Start: 1_700_000_000_000, Step: 15_000, Steps: steps, Series: series, Range: 300_000, Offsets: []uint32{0}}
+	for i := range series {
+		v := 100.0
+		for k := range int64(steps + 19) {
+			if i%5 == 1 && r.IntN(3) > 0 {
+				continue
+			}
+			switch {
+			case i%5 != 2:
+				v += r.NormFloat64()
+			case r.IntN(40) == 0:
+				v = []float64{math.NaN(), math.Inf(1), 7, 7, 7}[r.IntN(5)]
+			}
+			b.Times, b.Samples = append(b.Times, b.Start-b.Range+(k+1)*15_000), append(b.Samples, v)
+		}
+		b.Offsets = append(b.Offsets, uint32(len(b.Times)))
+	}
+	return b
+}
+
+func TestExampleFunctionEqualsTheOneInGo(t *testing.T) {
+	plugins, id := installMade(t, "../../examples/function-rust")
+	installAnomaly(t)
+	w := newWorld(t, plugins)
+	rust, golang := w.open(Use{ID: id}), w.open(Use{ID: "hearth/anomaly"})
+	for _, args := range [][]abi.Arg{nil, {{Numbers: []float64{1}}}, {{Numbers: []float64{19}}}, {{Numbers: []float64{math.NaN()}}}} {
+		b := zscores("example_zscore", 30, 100)
+		b.Args = args
+		got, want := make([]float64, 3000), make([]float64, 3000)
+		if err := rust.Eval(t.Context(), b, got); err != nil {
+			t.Fatal(err)
+		}
+		b.Function = "anomaly_zscore"
+		if err := golang.Eval(t.Context(), b, want); err != nil {
+			t.Fatal(err)
+		}
+		for i := range got {
+			if math.Float64bits(got[i]) != math.Float64bits(want[i]) && !(math.IsNaN(got[i]) && math.IsNaN(want[i]) && math.Float64bits(got[i]) != abi.MissingBits && math.Float64bits(want[i]) != abi.MissingBits) {
+				t.Fatalf("arguments %v, cell %d: %v, in Go %v", args, i, got[i], want[i])
+			}
+		}
+	}
+	contract(t, plugins, id, sdktest.Suite{})
+}
+
+// BenchmarkExampleFunction has the numbers of BenchmarkFunction, and of anomaly's BenchmarkNative.
+func BenchmarkExampleFunction(b *testing.B) {
+	plugins, id := installMade(b, "../../examples/function-rust")
+	c := newWorld(b, plugins).open(Use{ID: id})
+	batch := zscores("example_zscore", 1000, 241)
+	out := make([]float64, batch.Series*batch.Steps)
+	for b.Loop() {
+		if err := c.Eval(b.Context(), batch, out); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(out)), "ns/cell")
 }
