@@ -45,6 +45,12 @@ type Asks struct {
 	Env     []string `json:"env,omitempty"`
 }
 
+// AsksOf returns what a manifest asks for.
+func AsksOf(m *manifest.Manifest) Asks {
+	c := m.Capabilities
+	return Asks{Net: c.Net, Files: c.Files, Statfs: c.Statfs, Secrets: c.Secrets, Env: c.Env}
+}
+
 // List returns the plugins in the folder, sorted by id.
 func (h *Host) List() []Status {
 	out := []Status{}
@@ -53,8 +59,7 @@ func (h *Host) List() []Status {
 		m, err := h.manifest(id)
 		if err == nil {
 			s.Version, s.Kinds, s.Description, s.License = m.Version, m.Kinds, m.Description, m.License
-			c := m.Capabilities
-			s.Asks = Asks{Net: c.Net, Files: c.Files, Statfs: c.Statfs, Secrets: c.Secrets, Env: c.Env}
+			s.Asks = AsksOf(m)
 			var a *manifest.Artifact
 			if a, err = artifact(m, ""); err == nil {
 				s.Runtime = a.Runtime

@@ -9,6 +9,6 @@ func newPlugin() *cobra.Command {
 		Use:   "plugin",
 		Short: "Begin a plugin, build it, check it, run it, list those that are installed",
 	}
-	cmd.AddCommand(newPluginNew(), newPluginBuild(), newPluginRun(), newPluginList())
+	cmd.AddCommand(newPluginNew(), newPluginBuild(), newPluginCheck(), newPluginRun(), newPluginList())
 	return cmd
 }

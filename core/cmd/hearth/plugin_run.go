@@ -165,16 +165,25 @@ func (r *pluginRun) batch(f *manifest.Function) (*abi.Batch, error) {
 	} else {
 		b.Values = numbers
 	}
+	var err error
+	b.Args, err = functionArgs(f, r.args)
+	return b, err
+}
+
+// functionArgs reads the arguments of a function besides the data.
+func functionArgs(f *manifest.Function, texts []string) ([]abi.Arg, error) {
 	rest := slices.DeleteFunc(slices.Clone(f.Args), func(a string) bool { return a == "vector" || a == "matrix" })
+	least := len(rest) - max(f.Variadic, 0)
 	if f.Variadic < 0 && len(rest) > 0 {
-		for len(rest) < len(r.args) {
+		for least--; len(rest) < len(texts); {
 			rest = append(rest, rest[len(rest)-1])
 		}
 	}
-	if least := len(rest) - max(f.Variadic, 0); len(r.args) > len(rest) || f.Variadic >= 0 && len(r.args) < least {
-		return nil, usagef("--args has %d arguments, %s takes %s besides the data", len(r.args), f.Name, strings.Join(rest, ", "))
+	if len(texts) > len(rest) || len(texts) < least {
+		return nil, usagef("--args has %d arguments, %s takes these besides the data: %s", len(texts), f.Name, strings.Join(rest, ", "))
 	}
-	for i, text := range r.args {
+	var args []abi.Arg
+	for i, text := range texts {
 		a := abi.Arg{Text: text}
 		if rest[i] == "scalar" {
 			v, err := strconv.ParseFloat(text, 64)
@@ -183,7 +192,7 @@ func (r *pluginRun) batch(f *manifest.Function) (*abi.Batch, error) {
 			}
 			a = abi.Arg{Numbers: []float64{v}}
 		}
-		b.Args = append(b.Args, a)
+		args = append(args, a)
 	}
-	return b, nil
+	return args, nil
 }
