@@ -138,9 +138,13 @@ func TestCountersAndRatiosAgree(t *testing.T) {
 	for range 200 {
 		n, traffic, objective := 20+r.IntN(300), float64(10+r.IntN(1000)), 0.9+0.09*r.Float64()
 		width := int64(n * 10)
-		ratios, counter, value := []float64{}, []float64{0}, 0.0
-		for range n {
+		var ratios, counter []float64
+		value := 0.0
+		for k := range n {
 			e := math.Floor(traffic * r.Float64() * r.Float64())
+			if k == 0 {
+				e = 0 // a counter begins with its first sample
+			}
 			ratios = append(ratios, e/traffic)
 			if r.IntN(20) == 0 && e < value { // a reset to more than was counted before can't be seen
 				value = 0
