@@ -40,43 +40,51 @@ pub struct Batch<'a> {
 
 impl<'a> Batch<'a> {
     /// The number of series.
+    #[inline]
     pub fn series(&self) -> usize {
         self.series
     }
 
     /// The number of steps.
+    #[inline]
     pub fn steps(&self) -> usize {
         self.steps
     }
 
     /// The time of a step in Unix milliseconds: for a function of range vectors the end of its window.
+    #[inline]
     pub fn time(&self, step: usize) -> i64 {
         self.start + step as i64 * self.step
     }
 
     /// The width of the windows in milliseconds, of a function of range vectors: a window is (time - range, time].
+    #[inline]
     pub fn range(&self) -> i64 {
         self.range
     }
 
     /// The values of a series at each step, of a function of instant vectors. Some may be [`MISSING`].
+    #[inline]
     pub fn values(&self, series: usize) -> &'a [f64] {
         &self.values[series * self.steps..][..self.steps]
     }
 
     /// The samples of a series that lie in any window, of a function of range vectors: times in Unix milliseconds, rising, and
     /// values.
+    #[inline]
     pub fn samples(&self, series: usize) -> (&'a [i64], &'a [f64]) {
         let of = self.offsets[series] as usize..self.offsets[series + 1] as usize;
         (&self.times[of.clone()], &self.samples[of])
     }
 
     /// Where the result for a series goes, a cell for each step.
+    #[inline]
     pub fn out(&mut self, series: usize) -> &mut [f64] {
         &mut self.out[series * self.steps..][..self.steps]
     }
 
     /// The windows of a series that have samples, step by step.
+    #[inline]
     pub fn windows(&self, series: usize) -> Windows<'a> {
         let (times, samples) = self.samples(series);
         Windows { times, samples, at: self.start, step: self.step, range: self.range, steps: self.steps, next: 0, lo: 0, hi: 0 }
@@ -88,6 +96,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Argument i, a scalar, at a step; `standard` if it was left out.
+    #[inline]
     pub fn number(&self, i: usize, step: usize, standard: f64) -> f64 {
         match self.arguments.get(i) {
             Some(Argument::Numbers([one])) => *one,
