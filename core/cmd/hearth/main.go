@@ -1,5 +1,5 @@
 // Command hearth is the monitoring server and its tools: `hearth serve` runs it, the other subcommands check a
-// configuration, ask a running server, try a plugin, or look into a data directory. The parts are built and joined by core/host.
+// configuration, ask a running server, make and run plugins, or look into a data directory. The parts are built and joined by core/host.
 package main
 
 import (
@@ -49,6 +49,6 @@ evaluates rules, routes alerts, and shows all of it in a web UI. Without a subco
 		RunE:          serve.RunE,
 	}
 	root.Flags().AddFlagSet(serve.Flags())
-	root.AddCommand(serve, newCheck(), newQuery(), newPlugin(), newTSDB(), newVersion())
+	root.AddCommand(serve, newCheck(), newQuery(), newPlugin(), newExporter(), newTSDB(), newVersion())
 	return root
 }

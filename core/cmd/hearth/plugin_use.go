@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/pflag"
 
 	"github.com/hearth-project/hearth/core/config"
@@ -23,6 +24,7 @@ type pluginUse struct {
 	dir, settings string
 	use           config.PluginUse
 	secrets       map[string]string
+	registry      prometheus.Registerer // of the host's own metrics; nil keeps them to itself
 }
 
 func (u *pluginUse) flags(f *pflag.FlagSet) {
@@ -55,7 +57,7 @@ func (u *pluginUse) options() (plugin.Options, error) {
 		}
 	}
 	return plugin.Options{
-		Dir: dir, Cache: compiledModules(cfg), Memory: int64(cfg.Plugins.Memory), Runtime: cfg.Plugins.Runtime, Logger: newLogger(config.Log{Level: "warn"}),
+		Dir: dir, Cache: compiledModules(cfg), Memory: int64(cfg.Plugins.Memory), Runtime: cfg.Plugins.Runtime, Logger: newLogger(config.Log{Level: "warn"}), Registerer: u.registry,
 	}, nil
 }
 
