@@ -217,6 +217,10 @@ func (c *child) fault(ctx context.Context, op string, err error) *guest.Fault {
 		defer t.Stop()
 		select {
 		case <-c.runner.done:
+			select { // its last words may be on their way
+			case <-c.runner.heard:
+			case <-t.C:
+			}
 			f.Kind, f.Message = guest.Exit, c.exit()
 		case <-t.C:
 			f.Kind, f.Message = guest.Trap, "its connection has broken: "+guest.Printable([]byte(s.Message()))

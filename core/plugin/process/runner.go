@@ -29,6 +29,7 @@ type runner struct {
 	kill func() // once is enough; the kernel knows the child until done is closed
 
 	done  chan struct{}    // closed when the child and all that it has started are gone
+	heard chan struct{}    // closed when its standard error has been read to the end
 	state *os.ProcessState // then
 }
 
@@ -69,7 +70,7 @@ func (e *Engine) run(p *program, dir string, env []string, memory int64, rest io
 		}
 		return nil, err
 	}
-	r := &runner{name: p.name, dir: dir, pid: child.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{})}
+	r := &runner{name: p.name, dir: dir, pid: child.Pid, input: ours[0], out: ours[1], errOut: ours[2], done: make(chan struct{}), heard: make(chan struct{})}
 	r.hello = &handshake{from: r.out, rest: rest}
 	r.kill = sync.OnceFunc(func() { _ = child.Kill() })
 	// The child runs for a moment without limits: they are for what goes wrong later.
@@ -115,8 +116,25 @@ func (r *runner) Kill(context.Context) error {
 // Stdout is go-plugin's, which reads the handshake from it.
 func (r *runner) Stdout() io.ReadCloser { return r.hello }
 
-// Stderr is go-plugin's.
-func (r *runner) Stderr() io.ReadCloser { return r.errOut }
+// Stderr is go-plugin's, which reads it on one goroutine.
+func (r *runner) Stderr() io.ReadCloser {
+	return &listened{File: r.errOut, end: sync.OnceFunc(func() { close(r.heard) })}
+}
+
+// listened is a stream of which it is known when it has been read to the end.
+type listened struct {
+	*os.File
+	end func()
+}
+
+// Read implements io.Reader.
+func (l *listened) Read(b []byte) (int, error) {
+	n, err := l.File.Read(b)
+	if err != nil {
+		l.end()
+	}
+	return n, err
+}
 
 // Name is go-plugin's.
 func (r *runner) Name() string { return r.name }
