@@ -1,7 +1,10 @@
 package exec
 
 import (
+	"fmt"
+
 	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/util/annotations"
 
 	"github.com/hearth-project/hearth/core/promql/callout"
 	"github.com/hearth-project/hearth/core/promql/plan"
@@ -103,7 +106,12 @@ func (c *calls) call(q *query, out sink) error {
 	return nil
 }
 
-// calloutOfValues is a function of vectors. Histograms are passed over without a word, as upstream's functions do.
+// ignored remarks that the function was not given native histograms, which do not fit into a batch.
+func (c *calls) ignored(q *query) {
+	q.annotate(fmt.Errorf("%w: function %s of %s ignored native histograms", annotations.PromQLInfo, c.f.Name, c.f.Owner))
+}
+
+// calloutOfValues is a function of vectors.
 type calloutOfValues struct {
 	of operator
 	*calls
@@ -124,6 +132,9 @@ func (op *calloutOfValues) run(q *query, out sink) error {
 		return err
 	}
 	err := op.of.run(q, func(i int, col column) error {
+		if col.native() {
+			op.ignored(q)
+		}
 		if empty(col.v) {
 			return nil
 		}

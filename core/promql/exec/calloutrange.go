@@ -133,7 +133,7 @@ func (g *gathering) add(w *fn.Window, sizes []int64, looked, read int64) {
 }
 
 // floats is samples of a series with native histograms, which functions of floats pass over. It remarks on windows that
-// have both, as upstream's functions do.
+// have both, as upstream's functions do, and on those that have nothing else.
 func (g *gathering) floats(n int, cols storage.Columns, first int, v []float64) (t []int64, _ []float64, err error) {
 	hs, err := g.buf.histograms(cols, int(g.src.refs[n].i), first, first+len(v))
 	if err != nil {
@@ -150,8 +150,11 @@ func (g *gathering) floats(n int, cols storage.Columns, first int, v []float64) 
 		hi := g.all.Hi[k]
 		looked += rows.sizes[hi] - rows.sizes[lo]
 		read += rows.sizes[hi] - rows.sizes[g.all.Fresh(k)]
-		if hists := rows.hists[hi] - rows.hists[lo]; hists > 0 && hists < hi-lo {
+		switch hists := rows.hists[hi] - rows.hists[lo]; {
+		case hists > 0 && hists < hi-lo:
 			g.q.annotate(annotations.NewHistogramIgnoredInMixedRangeInfo(g.src.series[n].name(), g.pos))
+		case hists > 0:
+			g.ignored(g.q)
 		}
 	}
 	g.add(g.all, rows.sizes, looked, read)
