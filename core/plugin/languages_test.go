@@ -328,15 +328,15 @@ func (r *trial) Call(ctx context.Context, op string, in []byte) ([]byte, error) 
 	return out, nil
 }
 
-// contract runs the suite with a module that was installed.
-func contract(t *testing.T, plugins, id string, s sdktest.Suite) {
+// trials loads a module that was installed and returns what makes instances of it, whose target is the same for all.
+func trials(t *testing.T, plugins, id, target string) (start func() sdktest.Instance, manifestFile string) {
 	t.Helper()
-	s.Manifest = filepath.Join(plugins, filepath.FromSlash(id), manifest.FileName)
-	m, err := manifest.Load(s.Manifest)
+	manifestFile = filepath.Join(plugins, filepath.FromSlash(id), manifest.FileName)
+	m, err := manifest.Load(manifestFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	code, err := os.ReadFile(filepath.Join(filepath.Dir(s.Manifest), m.Artifacts[0].File))
+	code, err := os.ReadFile(filepath.Join(filepath.Dir(manifestFile), m.Artifacts[0].File))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,9 +348,20 @@ func contract(t *testing.T, plugins, id string, s sdktest.Suite) {
 	}
 	t.Cleanup(func() { module.Close() })
 	rights := wasm.Rights{Asked: m.Capabilities, Net: []string{"127.0.0.1:*"}}
-	s.Start = func() sdktest.Instance {
-		return &trial{module: module, rights: rights, target: s.Target, settings: []byte("{}"), closing: func(f func()) { t.Cleanup(f) }}
-	}
+	return func() sdktest.Instance {
+		return &trial{module: module, rights: rights, target: target, settings: []byte("{}"), closing: func(f func()) { t.Cleanup(f) }}
+	}, manifestFile
+}
+
+func newTrial(t *testing.T, plugins, id, target string) sdktest.Instance {
+	start, _ := trials(t, plugins, id, target)
+	return start()
+}
+
+// contract runs the suite with a module that was installed.
+func contract(t *testing.T, plugins, id string, s sdktest.Suite) {
+	t.Helper()
+	s.Start, s.Manifest = trials(t, plugins, id, s.Target)
 	s.Run(t)
 }
 

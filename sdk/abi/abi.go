@@ -19,7 +19,8 @@ const ImportModule = "hearth_v1"
 
 // Exports of a level-1 module.
 const (
-	ExportVersion   = "hearth_abi_v1"
+	ExportMarker    = "hearth_abi_v" // and the major version
+	ExportVersion   = ExportMarker + "1"
 	ExportAlloc     = "hearth_alloc"
 	ExportDescribe  = "hearth_describe"
 	ExportConfigure = "hearth_configure"

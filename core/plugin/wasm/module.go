@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tetratelabs/wazero"
@@ -200,6 +202,10 @@ var (
 // checkExports tells the levels apart and checks what each must have.
 func (m *Module) checkExports() error {
 	m.exports = m.compiled.ExportedFunctions()
+	if major := otherMajor(m.exports); major > 0 && m.exports[abi.ExportVersion] == nil {
+		return fmt.Errorf("the module is built for version %d of the plugin ABI, this hearth has %s: take a plugin that is built for version 1, or a hearth that has version %[1]d",
+			major, abi.Version)
+	}
 	memory, ok := m.compiled.ExportedMemories()["memory"]
 	if !ok {
 		return errors.New(`the module does not export its memory as "memory"`)
@@ -246,6 +252,18 @@ func (m *Module) checkExports() error {
 		}
 	}
 	return nil
+}
+
+// otherMajor returns the latest major version of the ABI whose marker a module has, other than this host's; 0 if there is none.
+func otherMajor(exports map[string]api.FunctionDefinition) (latest uint64) {
+	for name := range exports {
+		if v, ok := strings.CutPrefix(name, abi.ExportMarker); ok && name != abi.ExportVersion {
+			if n, err := strconv.ParseUint(v, 10, 16); err == nil {
+				latest = max(latest, n)
+			}
+		}
+	}
+	return latest
 }
 
 func typeNames(ts []api.ValueType) []string {

@@ -1,0 +1,212 @@
+package plugin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/sdk"
+	"github.com/hearth-project/hearth/sdk/abi"
+	"github.com/hearth-project/hearth/sdk/manifest"
+	"github.com/hearth-project/hearth/sdk/metric"
+	"github.com/hearth-project/hearth/sdk/sdktest"
+)
+
+// The modules and vectors of sdk/abi/testdata: what was built for a version of the ABI, as it was.
+
+const vectorsOfABI = "../../sdk/abi/testdata/"
+
+// goldenDigests are those of the modules when they were made. Who changes a module breaks a promise.
+var goldenDigests = map[string]string{
+	"exporter-1.0.wasm": "fa67ba9e40f743f3b556d521a8fa6eae750c1135a05162c6a55a813e9d659825",
+	"function-1.1.wasm": "c131b3170607d7a5c4d0c06cf64f2a78c8f39c290e4ed5a37ed7117184ef20c3",
+	"later-2.wasm":      "4bc1a01da127f4df169e69bd511604700eaa1194292a24b74563197be0b8a83d",
+}
+
+func golden(t *testing.T, file string) []byte {
+	t.Helper()
+	code, err := os.ReadFile(filepath.Join(vectorsOfABI, "golden", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return code
+}
+
+func TestGoldenModulesAreThoseThatWereReleased(t *testing.T) {
+	files, err := filepath.Glob(vectorsOfABI + "golden/*.wasm")
+	if err != nil || len(files) != len(goldenDigests) {
+		t.Errorf("%d modules, %d are known: %v", len(files), len(goldenDigests), err)
+	}
+	for file, digest := range goldenDigests {
+		if got := wasm.Digest(golden(t, file)); got != digest {
+			t.Errorf("%s has the digest %s, had %s", file, got, digest)
+		}
+	}
+}
+
+// openGolden installs a golden module with a manifest that says more and uses it.
+func openGolden(t *testing.T, file, more string, config map[string]any) (world, *Client, error) {
+	t.Helper()
+	plugins := t.TempDir()
+	dir := filepath.Join(plugins, "test", "golden")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	text := "schema = 1\nid = \"test/golden\"\nversion = \"1.0.0\"\nabi = \"1\"\nlicense = \"Apache-2.0\"\ndescription = \"Golden.\"\n" + more +
+		"\n[[artifact]]\nruntime = \"wasm\"\nfile = \"golden.wasm\"\n"
+	for name, content := range map[string][]byte{manifest.FileName: []byte(text), "golden.wasm": golden(t, file)} {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := manifest.Seal(dir); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, plugins)
+	c, err := w.Open(t.Context(), Use{ID: "test/golden", Config: config})
+	return w, c, err
+}
+
+func TestAnExporterOfVersion10RunsForEver(t *testing.T) {
+	const kind = "kinds = [\"exporter\"]\n"
+	w, c, err := openGolden(t, "exporter-1.0.wasm", kind, map[string]any{"greeting": "hello"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for calls := range 3 {
+		e := collectFrom(t, c, "anywhere")
+		for of, v := range map[string]float64{
+			"initialize": 1, "calls": float64(calls + 1), "alignment": 0, "hello": 1, "net_attach of nothing": 28, "net_status of nothing": -8,
+			"statfs without the right": 2, "an import of tomorrow": -52,
+		} {
+			wantSeries(t, e, `{__name__="golden_result", of="`+of+`"}`, v)
+		}
+	}
+	if !strings.Contains(w.log.String(), `level=WARN msg="golden address=here"`) {
+		t.Errorf("the log is\n%s", w.log)
+	}
+	for target, want := range map[string]string{"nothing": textType, "openmetrics": openMetricsType} {
+		if body, contentType, err := c.Collect(t.Context(), target); err != nil || contentType != want {
+			t.Errorf("%s: %q as %s, %v", target, body, contentType, err)
+		}
+	}
+	for _, tt := range []struct {
+		target, code, text string
+		retryable          bool
+		after              time.Duration
+	}{
+		{"retry", abi.CodeUnavailable, "told to fail", true, 2500 * time.Millisecond},
+		{"unknown code", abi.CodeInternal, "a code of tomorrow", true, 0},
+		{"trap", abi.CodePanic, "", true, 0},
+	} {
+		_, _, err := c.Collect(t.Context(), tt.target)
+		var call *CallError
+		if !errors.As(err, &call) || call.Code != tt.code || call.Retryable() != tt.retryable || call.RetryAfter() != tt.after || !strings.Contains(call.Message, tt.text) {
+			t.Errorf("%s: %v", tt.target, err)
+		}
+	}
+	wantSeries(t, collectFrom(t, c, "after the trap"), `{__name__="golden_result", of="calls"}`, 1)
+	if _, _, err := openGolden(t, "exporter-1.0.wasm", kind, map[string]any{"refuse": "yes"}); err == nil || !strings.Contains(err.Error(), "configure: told to refuse") {
+		t.Errorf("settings it refuses: %v", err)
+	}
+}
+
+// TestAFunctionOfVersion11RunsForEver gives it the vectors.
+func TestAFunctionOfVersion11RunsForEver(t *testing.T) {
+	missing := math.Float64frombits(abi.MissingBits)
+	_, c, err := openGolden(t, "function-1.1.wasm", `kinds = ["function"]
+min_abi_minor = 1
+[[function]]
+name = "golden_double"
+args = ["vector"]
+shape = "instant"
+[[function]]
+name = "golden_sum"
+args = ["matrix", "scalar", "string"]
+shape = "range"
+`, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for vector, want := range map[string][]float64{
+		"values":    {2, missing, -1, math.Inf(1), 2e300, math.Copysign(0, -1)},
+		"one-step":  {0.2},
+		"no-series": {},
+		"samples":   {3.625, 3.625, missing, missing, 0.5, 0.5},
+		"arguments": {21, -42},
+	} {
+		text, err := os.ReadFile(filepath.Join(vectorsOfABI, "vectors", vector+".batch"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := abi.ParseBatch(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.DeadlineMS = 0
+		got := make([]float64, len(want))
+		if err := c.Eval(t.Context(), b, got); err != nil || !bytes.Equal(abi.AppendCells(nil, got), abi.AppendCells(nil, want)) {
+			t.Errorf("%s: %v, %v, want %v", vector, got, err, want)
+		}
+	}
+}
+
+func TestAModuleOfALaterVersionIsRefusedWithBothVersions(t *testing.T) {
+	_, _, err := openGolden(t, "later-2.wasm", "kinds = [\"exporter\"]\n", nil)
+	if want := "built for version 2 of the plugin ABI, this hearth has " + abi.Version; err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+}
+
+// echo answers with the address.
+type echo struct{}
+
+func (echo) Collect(_ context.Context, t sdk.Target, w *metric.Writer) error {
+	w.Gauge("guest_address", "The address.", "address").Sample(1, t.Address)
+	return nil
+}
+
+// TestVectorsOfRequests gives the vectors to the SDK for Go and to those for other languages.
+func TestVectorsOfRequests(t *testing.T) {
+	text, err := os.ReadFile(vectorsOfABI + "vectors/requests.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests []struct {
+		Request, Address string
+		Refused          bool
+	}
+	if err := json.Unmarshal(text, &requests); err != nil || len(requests) < 20 {
+		t.Fatalf("%d vectors, %v", len(requests), err)
+	}
+	check := func(t *testing.T, i sdktest.Instance) {
+		for _, r := range requests {
+			out, err := i.Call(t.Context(), abi.OpCollect, []byte(r.Request))
+			if r.Refused {
+				if e := sdk.AsError(err); e == nil || e.Code != abi.CodeInvalidRequest || e.Retryable {
+					t.Errorf("%s: %q, %v, want it refused", r.Request, out, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", r.Request, err)
+				continue
+			}
+			w := metric.NewWriter(metric.Text)
+			w.Gauge("guest_address", "The address.", "address").Sample(1, r.Address)
+			if want, _ := w.AppendTo(nil); string(out) != string(want) {
+				t.Errorf("%s: %s, want %s", r.Request, out, want)
+			}
+		}
+	}
+	t.Run("go", func(t *testing.T) { check(t, sdk.NewInstance(sdk.Plugin{Exporter: echo{}})) })
+	inEachLanguage(t, func(t *testing.T, w world, use Use) { check(t, newTrial(t, w.o.Dir, use.ID, "")) })
+}
