@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/smtp"
+	"net/textproto"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/hearth-project/hearth/sdk"
+)
+
+// maxReplies is how much of a server's words is read in one session, in bytes.
+const maxReplies = 256 << 10
+
+// send delivers a mail over a connection of its own. It returns nil if the server has taken it, and an *sdk.Error that
+// says at which step it did not, in the server's words.
+func (s *settings) send(ctx context.Context, from string, to []string, text []byte) error {
+	conn, err := sdk.DialContext(ctx, "tcp", s.Smarthost)
+	if err != nil {
+		return s.trouble(ctx, "connect", err)
+	}
+	defer conn.Close()
+	if d, ok := ctx.Deadline(); ok {
+		if err := conn.SetDeadline(d); err != nil {
+			return err
+		}
+	}
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if step, err := s.session(&bounded{Conn: conn, left: maxReplies}, from, to, text); err != nil {
+		return s.trouble(ctx, step, err)
+	}
+	return nil
+}
+
+// session has the conversation with the server. On an error it names the step.
+func (s *settings) session(conn net.Conn, from string, to []string, text []byte) (step string, err error) {
+	conf, err := s.client()
+	if err != nil {
+		return "", err
+	}
+	if s.implicitTLS() {
+		conn = tls.Client(conn, conf)
+		if err := conn.(*tls.Conn).Handshake(); err != nil {
+			return "TLS", err
+		}
+	}
+	c, err := smtp.NewClient(conn, s.host)
+	if err != nil {
+		return "greeting", err
+	}
+	defer func() {
+		var reply *textproto.Error
+		if errors.As(err, &reply) {
+			c.Quit() // politely, the server is there
+		}
+	}()
+	if s.Hello != "" {
+		if err := c.Hello(s.Hello); err != nil {
+			return "EHLO", err
+		}
+	}
+	if s.requiresTLS() && !s.implicitTLS() {
+		if ok, _ := c.Extension("STARTTLS"); !ok {
+			if err := c.Noop(); err != nil { // Extension hides an EHLO that failed
+				return "EHLO", err
+			}
+			return "STARTTLS", sdk.Errorf(sdk.CodeInvalidRequest, "the server does not offer it: set require_tls = false if mails may go unencrypted, or force_implicit_tls = true if this is a port for TLS")
+		}
+		if err := c.StartTLS(conf); err != nil {
+			return "STARTTLS", err
+		}
+	}
+	if err := s.authenticate(c); err != nil {
+		return "AUTH", err
+	}
+	if err := c.Mail(from); err != nil {
+		return "MAIL FROM " + from, err
+	}
+	if step, err := s.nameRecipients(c, to); err != nil {
+		return step, err
+	}
+	w, err := c.Data()
+	if err != nil {
+		return "DATA", err
+	}
+	if _, err := w.Write(text); err != nil {
+		return "DATA", err
+	}
+	if err := w.Close(); err != nil {
+		return "end of DATA", err
+	}
+	if err := c.Quit(); err != nil { // the mail is the server's already
+		sdk.Log().Debug("the server did not say goodbye", "err", err)
+	}
+	return "", nil
+}
+
+// nameRecipients names them to the server. Those whom it refuses for good must not keep the mail from the others; that is
+// logged. With a refusal for now all of them wait, or some would get the mail twice.
+func (s *settings) nameRecipients(c *smtp.Client, to []string) (step string, err error) {
+	var refused []string
+	var last error
+	for _, address := range to {
+		err := c.Rcpt(address)
+		var reply *textproto.Error
+		switch {
+		case err == nil:
+		case errors.As(err, &reply) && reply.Code/100 == 5:
+			refused, last = append(refused, address), err
+		default:
+			return "RCPT TO " + address, err
+		}
+	}
+	if len(refused) == len(to) {
+		return "RCPT TO " + strings.Join(refused, ", "), last
+	}
+	if len(refused) > 0 {
+		sdk.Log().Error("the mail server refuses recipients; the others get the mail", "refused", strings.Join(refused, ", "), "err", s.harmless(last))
+	}
+	return "", nil
+}
+
+// trouble says what went wrong and whether it may go better later: replies 4xx, and connections that break or take too
+// long, but no reply 5xx, no certificate that is not trusted and no right that is missing.
+func (s *settings) trouble(ctx context.Context, step string, err error) error {
+	prefix := "smtp " + s.Smarthost + ": "
+	if step != "" {
+		prefix += step + ": "
+	}
+	var (
+		own   *sdk.Error
+		reply *textproto.Error
+		bad   *tls.CertificateVerificationError
+		alert tls.AlertError
+	)
+	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		if ctx.Err() != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			return sdk.Retry(sdk.CodeTimeout, 0, "%s%w", prefix, errors.Join(ctx.Err(), err))
+		}
+		return sdk.Retry(sdk.CodeTimeout, 0, "%sno answer in time", prefix)
+	}
+	switch {
+	case errors.As(err, &own):
+		e := *own
+		e.Message = prefix + e.Message
+		return &e
+	case errors.As(err, &reply) && reply.Code/100 == 5:
+		code := sdk.CodeInvalidRequest
+		if step == "AUTH" {
+			code = sdk.CodeUnauthenticated
+		}
+		return sdk.Errorf(code, "%s%s", prefix, s.harmless(err))
+	case errors.As(err, &bad), isCertificate(err):
+		return sdk.Errorf(sdk.CodeInvalidRequest, "%s%w", prefix, err)
+	case errors.As(err, &alert):
+		return sdk.Errorf(sdk.CodeDenied, "%sthe server ends TLS: %w", prefix, err)
+	case errors.Is(err, fs.ErrPermission):
+		return sdk.Errorf(sdk.CodeDenied, "%s%w; is the address granted in net?", prefix, err)
+	}
+	return sdk.Retry(sdk.CodeUnavailable, 0, "%s%s", prefix, s.harmless(err))
+}
+
+// isCertificate tells of errors of certificates that crypto/tls does not wrap.
+func isCertificate(err error) bool {
+	var (
+		host    x509.HostnameError
+		unknown x509.UnknownAuthorityError
+		invalid x509.CertificateInvalidError
+	)
+	return errors.As(err, &host) || errors.As(err, &unknown) || errors.As(err, &invalid)
+}
+
+// harmless is the text of an error on one line, short, without what a server may have repeated of our secrets.
+func (s *settings) harmless(err error) string {
+	text := err.Error()
+	var reply *textproto.Error
+	if errors.As(err, &reply) { // which quotes what the server said
+		text = strings.ReplaceAll(text, reply.Error(), fmt.Sprintf("%d %s", reply.Code, reply.Msg))
+	}
+	text = strings.Join(strings.Fields(text), " ")
+	for _, secret := range s.secrets() {
+		text = strings.ReplaceAll(text, secret, "<secret>")
+	}
+	if len(text) > 1000 {
+		text = strings.ToValidUTF8(text[:1000], "") + " ..."
+	}
+	return text
+}
+
+// bounded is a connection of which a bounded number of bytes is read: a server that never ends its reply costs no memory.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		return 0, fmt.Errorf("the server has said more than %d bytes", maxReplies)
+	}
+	n, err := b.Conn.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
