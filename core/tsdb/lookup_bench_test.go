@@ -20,7 +20,7 @@ import (
 // lookups are the questions that pages and dashboards ask for names. Each has the number of its answers, with so many hosts
 // of 400 series.
 var lookups = []struct {
-	name, label string // no label: of names; "series": of series
+	name, label string // no label: of names; "series": of series; "selection": of what a query selects, with labels
 	match       string // what the others want, as matchers
 	of          func(hosts int) int
 }{
@@ -32,6 +32,7 @@ var lookups = []struct {
 	{"metrics-of-an-instance", "__name__", `{instance="10.0.0.7:9100"}`, func(int) int { return 40 }},
 	{"series-of-a-metric", "series", `app_requests_7_total{code="203"}`, func(n int) int { return n }},
 	{"series-by-regex", "series", `{__name__=~"app_requests_1._total",code=~"20[01]"}`, func(n int) int { return 20 * n }},
+	{"selection", "selection", `{__name__=~"app_requests_1[0-5]_total",code=~"20[01]"}`, func(n int) int { return 12 * n }},
 }
 
 // BenchmarkLookups asks hearth's database and upstream's for names, values and series: of what is in memory, and of what is
@@ -66,6 +67,17 @@ func BenchmarkLookups(b *testing.B) {
 					case "series":
 						list, err := storage.Series(ctx, q, where.at, where.at+1000, ms...)
 						return len(list), err
+					case "selection":
+						list, err := q.Select(ctx, where.at, where.at+1000, ms...)
+						n := 0
+						for _, c := range list {
+							for i := range c.Len() {
+								if !c.Labels(i).IsEmpty() {
+									n++
+								}
+							}
+						}
+						return n, err
 					}
 					list, err := q.LabelValues(ctx, label, ms...)
 					return len(list), err
@@ -91,6 +103,15 @@ func BenchmarkLookups(b *testing.B) {
 							list = append(list, set.At().Labels())
 						}
 						return len(list), set.Err()
+					case "selection":
+						n := 0
+						set := q.Select(ctx, true, &upstreamstorage.SelectHints{Start: where.at, End: where.at + 1000}, ms...)
+						for set.Next() {
+							if !set.At().Labels().IsEmpty() {
+								n++
+							}
+						}
+						return n, set.Err()
 					}
 					list, _, err := q.LabelValues(ctx, label, nil, ms...)
 					return len(list), err
