@@ -49,11 +49,14 @@ func (f filled) header(m *message, name, literal string) error {
 func formatted(list []*mail.Address) string {
 	texts := make([]string, len(list))
 	for i, a := range list {
-		texts[i] = a.String()
-		if a.Name == "" {
-			texts[i] = strings.Trim(texts[i], "<>")
-		} else if !isASCII(a.Name) {
-			texts[i] = encodedWords(a.Name) + " <" + strings.Trim((&mail.Address{Address: a.Address}).String(), "<>") + ">"
+		bare := (&mail.Address{Address: a.Address}).String() // in < and >
+		switch name := encodedText(a.Name); {
+		case name == "":
+			texts[i] = strings.Trim(bare, "<>")
+		case strings.HasPrefix(name, "=?"):
+			texts[i] = name + " " + bare
+		default:
+			texts[i] = (&mail.Address{Name: name, Address: a.Address}).String()
 		}
 	}
 	return strings.Join(texts, ", ")
