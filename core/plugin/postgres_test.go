@@ -46,13 +46,13 @@ func scrapePostgres(t *testing.T, c *Client, address string) *sdktest.Exposition
 
 // TestPostgresIsMeasured runs the exporter against a server that asks for TLS and a password.
 func TestPostgresIsMeasured(t *testing.T) {
-	s := pgtest.Start(t)
+	s := pgtest.Start(t, "")
 	s.Exec("postgres", "CREATE ROLE tls LOGIN PASSWORD 's3cret'; GRANT pg_monitor TO tls; CREATE TABLE orders (id int PRIMARY KEY)")
 	_, port, _ := strings.Cut(s.Address, ":")
 	address := "localhost:" + port
 	inBothForms(t, installPostgres(t), "../../exporters/postgres", "hearth/postgres", func(t *testing.T, w world, of func(Use) Use) {
 		use := of(Use{
-			Config: map[string]any{"username": "tls", "sslmode": "verify-full"},
+			Config: map[string]any{"user": "tls", "sslmode": "verify-full"},
 			Grant:  Grant{Net: []string{manifest.Target, "localhost:*"}, Secrets: secretsOf(map[string]string{"password": "s3cret\n", "ca": s.CA})},
 		})
 		c := w.open(use)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -113,19 +114,26 @@ func connectError(a address, err error) error {
 	return sdk.Retry(sdk.CodeUnavailable, 0, "connect to %s: %w", a, innermost(err))
 }
 
-// innermost drops what pgconn says around the error of an attempt: user and database, addresses, line ends.
+// innermost drops what pgconn says around the error of the first attempt: user and database, addresses, line ends.
 func innermost(err error) error {
-	var c *pgconn.ConnectError
-	if errors.As(err, &c) {
-		err = c.Unwrap()
+	var (
+		op   *net.OpError
+		cert *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &cert):
+		return cert
+	case errors.As(err, &op):
+		return op
 	}
-	if text := err.Error(); strings.Contains(text, "\n") {
-		return &flat{strings.ReplaceAll(text, "\n", "; "), err}
+	text, _, _ := strings.Cut(err.Error(), "\n")
+	if _, after, ok := strings.Cut(text, "): "); ok { // after "host:port (host)"
+		text = after
 	}
-	return err
+	return &flat{text, err}
 }
 
-// flat is an error on one line.
+// flat is an error with a text of one line.
 type flat struct {
 	text string
 	err  error

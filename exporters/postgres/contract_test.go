@@ -3,14 +3,13 @@ package main
 import (
 	"testing"
 
-	"github.com/hearth-project/hearth/exporters/postgres/pgtest"
 	"github.com/hearth-project/hearth/sdk"
 	"github.com/hearth-project/hearth/sdk/manifest"
 	"github.com/hearth-project/hearth/sdk/sdktest"
 )
 
 func TestContract(t *testing.T) {
-	s := pgtest.Start(t)
+	s := start(t)
 	s.Exec("postgres", "CREATE TABLE orders (id int PRIMARY KEY, note text)")
 	var all []*exporter
 	t.Cleanup(func() {
@@ -28,7 +27,7 @@ func TestContract(t *testing.T) {
 		BadSettings: map[string]string{
 			"a collector nobody knows":                 `{"collectors": ["locks", "locusts"]}`,
 			"no collector left":                        `{"collectors": ["locks"], "exclude_collectors": ["locks"]}`,
-			"no user":                                  `{"username": ""}`,
+			"no user":                                  `{"user": ""}`,
 			"no database":                              `{"database": ""}`,
 			"a mode of TLS nobody knows":               `{"sslmode": "maybe"}`,
 			"authorities twice":                        `{"sslmode": "verify-full", "ca": "x", "ca_file": "/x"}`,

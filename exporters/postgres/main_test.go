@@ -21,8 +21,10 @@ import (
 )
 
 // secrets is the folder of the granted secrets. The plugin learns it when it starts, so the tests run in a process that
-// was told.
+// was told. Beside it lies a cluster that servers are made of.
 var secrets = os.Getenv(process.SecretsEnv)
+
+const cluster = "cluster"
 
 func TestMain(m *testing.M) {
 	if secrets == "" {
@@ -40,14 +42,23 @@ func TestMain(m *testing.M) {
 
 // again runs this program once more, with a folder for secrets.
 func again() int {
-	dir, err := os.MkdirTemp("", "secrets")
+	dir, err := os.MkdirTemp("", "hearth-postgres-test")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	dirs := filepath.Join(dir, "secrets")
+	err = errors.Join(os.Chmod(dir, 0o711), os.Mkdir(dirs, 0o700))
+	if err == nil && pgtest.Installed() {
+		err = pgtest.Initialize(filepath.Join(dir, cluster))
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	cmd := exec.Command(os.Args[0], os.Args[1:]...)
-	cmd.Env = append(os.Environ(), process.SecretsEnv+"="+dir)
+	cmd.Env = append(os.Environ(), process.SecretsEnv+"="+dirs)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 	if err := cmd.Run(); err != nil {
 		var exit *exec.ExitError
@@ -58,6 +69,11 @@ func again() int {
 		return 1
 	}
 	return 0
+}
+
+func start(t testing.TB) *pgtest.Server {
+	t.Helper()
+	return pgtest.Start(t, filepath.Join(filepath.Dir(secrets), cluster))
 }
 
 // grant gives a secret until the test ends.

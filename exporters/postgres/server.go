@@ -62,8 +62,9 @@ func staticCollector() *collector {
 }
 
 // settingsCollector makes a metric of each parameter that is a number or a switch, in seconds or bytes if it has a unit.
+// What this exporter has set for its own session counts as it was before.
 func settingsCollector() *collector {
-	const sql = "SELECT name, setting, coalesce(unit, ''), coalesce(short_desc, ''), vartype FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real') ORDER BY name"
+	const sql = "SELECT name, CASE source WHEN 'session' THEN reset_val ELSE setting END, coalesce(unit, ''), coalesce(short_desc, ''), vartype FROM pg_settings WHERE vartype IN ('bool', 'integer', 'real') ORDER BY name"
 	return &collector{name: "settings", collect: func(ctx context.Context, e *session, o *output) error {
 		var labels, values []string
 		if o.server != "" {

@@ -10,9 +10,9 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// prepare is run once on a connection: nothing is written, no lock is waited for long, texts of times have one form, and
-// no query of a catalogue is compiled to machine code, which costs more than it gains.
-const prepare = `SET default_transaction_read_only = on; SET lock_timeout = '1s'; SET datestyle = 'ISO'; SET timezone = 'UTC';
+// prepare is run once on a connection: no lock is waited for long, texts of times have one form, and no query of a
+// catalogue is compiled to machine code, which costs more than it gains.
+const prepare = `SET lock_timeout = '1s'; SET datestyle = 'ISO'; SET timezone = 'UTC';
 SELECT set_config(name, 'off', false) FROM pg_catalog.pg_settings WHERE name = 'jit'`
 
 // identify is run at the beginning of each scrape, and so tells whether a kept connection still works.

@@ -11,7 +11,7 @@ import (
 
 // settings is the plugin's table config. Secrets the operator may grant: password, ca, certificate, key.
 type settings struct {
-	Username string `json:"username"`
+	Username string `json:"user"`
 	Database string `json:"database"` // the one to connect to
 
 	SSLMode    string `json:"sslmode"`     // as libpq's: disable, prefer, require, verify-ca, verify-full
@@ -57,7 +57,7 @@ func defaults() settings {
 func (s *settings) validate() error {
 	switch {
 	case s.Username == "" || strings.ContainsRune(s.Username, 0):
-		return fmt.Errorf("username is empty, or has a zero byte")
+		return fmt.Errorf("user is empty, or has a zero byte")
 	case s.Database == "" || strings.ContainsRune(s.Database, 0):
 		return fmt.Errorf("database is empty, or has a zero byte")
 	case !slices.Contains(sslModes, s.SSLMode):

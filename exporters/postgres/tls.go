@@ -99,6 +99,8 @@ func verifyChain(c tls.ConnectionState, roots *x509.CertPool) error {
 	for _, cert := range c.PeerCertificates[1:] {
 		rest.AddCert(cert)
 	}
-	_, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest})
-	return err
+	if _, err := c.PeerCertificates[0].Verify(x509.VerifyOptions{Roots: roots, Intermediates: rest}); err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: c.PeerCertificates, Err: err}
+	}
+	return nil
 }

@@ -55,11 +55,41 @@ func Binary(name string) string {
 	return path
 }
 
-// Start makes a server and starts it; the test is skipped where there is none. options are parameters, name=value.
-func Start(t testing.TB, options ...string) *Server {
-	t.Helper()
+// Installed tells whether this machine has a PostgreSQL that these tests can run.
+func Installed() bool {
 	if Binary("postgres") == "" || Binary("initdb") == "" {
-		t.Skip("PostgreSQL is not installed")
+		return false
+	}
+	_, err := credential()
+	return err == nil
+}
+
+// Initialize makes an empty cluster in a new folder, of which Start makes servers sooner than without.
+func Initialize(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	cred, err := credential()
+	if err != nil {
+		return err
+	}
+	if cred != nil {
+		if err := os.Chown(dir, int(cred.Uid), int(cred.Gid)); err != nil {
+			return err
+		}
+	}
+	if out, err := command(cred, Binary("initdb"), "-D", dir, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// Start makes a server and starts it; the test is skipped where there is none. cluster is a folder that Initialize made,
+// or empty.
+func Start(t testing.TB, cluster string) *Server {
+	t.Helper()
+	if !Installed() {
+		t.Skip("there is no PostgreSQL here, or root has no user postgres to run it as")
 	}
 	s := &Server{t: t}
 	dir, err := os.MkdirTemp("", "hearth-postgres")
@@ -67,15 +97,20 @@ func Start(t testing.TB, options ...string) *Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	if os.Getuid() == 0 {
-		s.cred = credential(t)
-		if err := os.Chown(dir, int(s.cred.Uid), int(s.cred.Gid)); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.Chmod(dir, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if s.cred, err = credential(); err != nil {
+		t.Fatal(err)
 	}
 	s.dir = filepath.Join(dir, "data")
-	if out, err := s.command(Binary("initdb"), "-D", s.dir, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync").CombinedOutput(); err != nil {
-		t.Fatalf("initdb: %v\n%s", err, out)
+	if cluster == "" {
+		err = Initialize(s.dir)
+	} else {
+		err = exec.Command("cp", "-a", "--reflink=auto", cluster, s.dir).Run()
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	certificate, key := s.certificates()
 	s.write("pg_hba.conf", hba)
@@ -85,9 +120,6 @@ func Start(t testing.TB, options ...string) *Server {
 	s.Address = net.JoinHostPort("127.0.0.1", port)
 	conf := "listen_addresses = '127.0.0.1'\nport = " + port + "\nunix_socket_directories = ''\nssl = on\nfsync = off\nautovacuum = off\n" +
 		"shared_buffers = '32MB'\nmax_connections = 40\nwal_level = logical\nlogging_collector = off\n"
-	for _, o := range options {
-		conf += o + "\n"
-	}
 	s.write("postgresql.auto.conf", conf)
 	t.Cleanup(s.Stop)
 	s.Run()
@@ -102,7 +134,7 @@ func (s *Server) Run() {
 		s.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := s.command(Binary("postgres"), "-D", s.dir)
+	cmd := command(s.cred, Binary("postgres"), "-D", s.dir)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
@@ -209,29 +241,32 @@ func (s *Server) write(name, text string) {
 }
 
 // command is a program run as the server's user, which ends with this process.
-func (s *Server) command(path string, args ...string) *exec.Cmd {
+func command(cred *syscall.Credential, path string, args ...string) *exec.Cmd {
 	cmd := exec.Command(path, args...)
 	cmd.Dir = "/"
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.cred, Pdeathsig: syscall.SIGQUIT}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGQUIT}
 	return cmd
 }
 
-func credential(t testing.TB) *syscall.Credential {
-	t.Helper()
+// credential is who runs the server: nil is this process' own user.
+func credential() (*syscall.Credential, error) {
+	if os.Getuid() != 0 {
+		return nil, nil
+	}
 	u, err := user.Lookup("postgres")
 	if err != nil {
-		t.Skip("root runs PostgreSQL as the user postgres: ", err)
+		return nil, err
 	}
 	uid, err := strconv.ParseUint(u.Uid, 10, 32)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	gid, err := strconv.ParseUint(u.Gid, 10, 32)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
 }
 
 func freePort(t testing.TB) string {
