@@ -24,13 +24,24 @@ type functions struct {
 	known  func(id string) ([]manifest.Function, error)
 	open   func(context.Context, config.PluginUse) (opened, error)
 
-	uses    []*config.PluginUse // in force
+	uses    []*config.PluginUse   // in force
+	has     [][]manifest.Function // of each of them; another version may have others
 	clients []opened
 }
 
 // apply makes the functions of the plugins in uses callable, and no others. On an error nothing changes.
 func (f *functions) apply(uses []*config.PluginUse) error {
-	if reflect.DeepEqual(uses, f.uses) {
+	same := reflect.DeepEqual(uses, f.uses)
+	has := make([][]manifest.Function, len(uses))
+	for i, use := range uses {
+		var err error
+		if has[i], err = f.known(use.Plugin); err != nil && same {
+			return nil // what there is goes on
+		} else if err != nil {
+			return err
+		}
+	}
+	if same && reflect.DeepEqual(has, f.has) {
 		return nil
 	}
 	var (
@@ -38,17 +49,13 @@ func (f *functions) apply(uses []*config.PluginUse) error {
 		all     []callout.Function
 	)
 	abandon := func(err error) error { return errors.Join(err, closeAll(clients)) }
-	for _, use := range uses {
-		known, err := f.known(use.Plugin)
-		if err != nil {
-			return abandon(err)
-		}
+	for i, use := range uses {
 		client, err := f.open(context.Background(), *use)
 		if err != nil {
 			return abandon(err)
 		}
 		clients = append(clients, client)
-		for _, k := range known {
+		for _, k := range has[i] {
 			all = append(all, functionOf(client, use.Plugin, k))
 		}
 	}
@@ -56,7 +63,7 @@ func (f *functions) apply(uses []*config.PluginUse) error {
 		return abandon(err)
 	}
 	old := f.clients
-	f.uses, f.clients = uses, clients
+	f.uses, f.has, f.clients = uses, has, clients
 	return closeAll(old)
 }
 

@@ -28,12 +28,14 @@ func (h *Host) evaluationInterval() time.Duration {
 }
 
 // Reload reads the configuration anew and applies it. If anything of it is wrong, the old one stays in force, and
-// the error says all that is wrong. What only a restart can change (listen address, data directory) is logged.
-func (h *Host) Reload(context.Context) error {
+// the error says all that is wrong. What only a restart can change (listen address, data directory) is logged. Plugins
+// that were replaced by other versions are replaced in the server, too.
+func (h *Host) Reload(ctx context.Context) error {
 	h.reloadMu.Lock()
 	defer h.reloadMu.Unlock()
 	cfg, err := h.opts.Load()
 	if err == nil {
+		h.plugins.Refresh(ctx)
 		err = h.swap(cfg)
 	}
 	h.loaded(cfg, err)

@@ -3,6 +3,7 @@ package host
 import (
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/core/promql"
+	"github.com/hearth-project/hearth/sdk/manifest"
 )
 
 func TestSubqueriesTakeTheEvaluationIntervalInForce(t *testing.T) {
@@ -90,6 +93,57 @@ func TestAReloadOpensTheQueryLogAnew(t *testing.T) {
 	}
 	ask()
 	holds(good, 2)
+}
+
+func TestAReloadTakesNewVersionsOfPlugins(t *testing.T) {
+	dir := t.TempDir()
+	installed := filepath.Join(dir, "plugins", "test", "tiny")
+	if err := os.CopyFS(installed, os.DirFS("../plugin/testdata/tiny")); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("wat2wasm", "-o", filepath.Join(installed, "tiny.wasm"), filepath.Join(installed, "tiny.wat")).CombinedOutput(); err != nil {
+		t.Fatalf("wat2wasm: %v; it is in the packages of .ci/packages, which make deps installs\n%s", err, out)
+	}
+	version := func(old, new string) {
+		t.Helper()
+		file := filepath.Join(installed, manifest.FileName)
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(strings.Replace(string(text), old, new, 1)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := manifest.Seal(installed); err != nil {
+			t.Fatal(err)
+		}
+	}
+	version("1.0.0", "1.0.0")
+	load := func() (*config.Config, error) {
+		cfg := config.Default()
+		cfg.Server.Listen, cfg.Storage.Path, cfg.Plugins.Dir = "127.0.0.1:0", filepath.Join(dir, "data"), filepath.Join(dir, "plugins")
+		cfg.ScrapeConfigs, cfg.RuleFiles = nil, nil
+		return cfg, nil
+	}
+	h, err := New(t.Context(), Options{Load: load, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	c, err := h.plugins.Open(t.Context(), plugin.Use{ID: "test/tiny"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	running := func() string { return h.plugins.List()[0].Running }
+	if version("1.0.0", "1.1.0"); running() != "1.0.0" {
+		t.Errorf("before the reload: %+v", h.plugins.List())
+	}
+	if err := h.Reload(t.Context()); err != nil || running() != "" {
+		t.Errorf("after the reload: %v, %+v", err, h.plugins.List())
+	}
+	if body, _, err := c.Collect(t.Context(), ""); err != nil || len(body) == 0 {
+		t.Errorf("it answers %q, %v", body, err)
+	}
 }
 
 func TestAReloadSaysWhatItLeaves(t *testing.T) {

@@ -24,6 +24,7 @@ const (
 type Status struct {
 	ID          string   `json:"id"`
 	Version     string   `json:"version,omitempty"`
+	Running     string   `json:"running,omitempty"` // version that is used, if it is another than the installed one: a reload changes to that, or error says why not
 	Kinds       []string `json:"kinds,omitempty"`
 	Description string   `json:"description,omitempty"`
 	License     string   `json:"license,omitempty"`
@@ -51,10 +52,17 @@ func AsksOf(m *manifest.Manifest) Asks {
 	return Asks{Net: c.Net, Files: c.Files, Statfs: c.Statfs, Secrets: c.Secrets, Env: c.Env}
 }
 
-// List returns the plugins in the folder, sorted by id.
+// List returns the plugins in the folder, and those that are used though they are there no more, sorted by id.
 func (h *Host) List() []Status {
+	ids := h.installed()
+	h.mu.Lock()
+	for c := range h.mu.clients {
+		ids = append(ids, c.id)
+	}
+	h.mu.Unlock()
+	slices.Sort(ids)
 	out := []Status{}
-	for _, id := range h.installed() {
+	for _, id := range slices.Compact(ids) {
 		s := Status{ID: id, State: StateInstalled}
 		m, err := h.manifest(id)
 		if err == nil {
@@ -70,8 +78,15 @@ func (h *Host) List() []Status {
 		for c := range h.mu.clients {
 			if c.id == id {
 				s.Uses++
-				s.Runtime = c.runtime
-				if p, ok := c.form.(*process.Pool); ok {
+				v := c.version()
+				s.Runtime = v.runtime
+				if v.Version != s.Version {
+					s.Running = v.Version
+				}
+				if held := c.heldBack(); held != nil {
+					s.Error = held.Error()
+				}
+				if p, ok := v.form.(*process.Pool); ok {
 					pools = append(pools, p)
 				}
 			}
@@ -86,7 +101,11 @@ func (h *Host) List() []Status {
 		if s.Uses > 0 {
 			s.State = StateRunning
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case s.Running != "": // whatever is installed now
+			s.Error = err.Error()
+		default:
 			s.State, s.Error = StateFailed, err.Error()
 		}
 		out = append(out, s)

@@ -6,13 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/hearth-project/hearth/core/model"
 	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
@@ -36,17 +35,18 @@ const (
 
 // Client is a plugin in use. It is safe for concurrent use.
 type Client struct {
-	host    *Host
-	id      string
-	kinds   []string
-	funcs   []manifest.Function
-	timeout time.Duration // of a call, by the manifest; 0 if it says none
-	form    form
-	runtime string // of form
-	close   sync.Once
-	err     error // of close
+	host  *Host
+	id    string
+	use   Use // as it was opened
+	now   atomic.Pointer[version]
+	close sync.Once
+	err   error // of close
 
-	templates []model.Template
+	mu struct {
+		sync.Mutex
+		closed bool
+		held   error // why the version that is installed does not run
+	}
 }
 
 // Open makes a plugin ready for calls: it is loaded, asked what it is, and configured. An error says what to change; a
@@ -66,31 +66,18 @@ func (h *Host) Open(ctx context.Context, u Use) (*Client, error) {
 	return c, nil
 }
 
-func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
-	m, err := h.manifest(u.ID)
-	if err != nil {
-		return nil, err
-	}
-	a, err := artifact(m, u.Runtime)
-	if err != nil {
-		return nil, err
-	}
-	if err := trusted(a, u); err != nil {
-		return nil, err
-	}
-	rights, missing, err := decide(m.Capabilities, u.Grant)
-	if err != nil {
-		return nil, err
-	}
-	settings, err := encodeSettings(u.Config)
+func (h *Host) open(ctx context.Context, u Use) (*Client, error) {
+	p, err := h.plan(u)
 	if err != nil {
 		return nil, err
 	}
 	logger := h.log.With("plugin", u.ID)
-	c := &Client{host: h, id: u.ID, kinds: m.Kinds, funcs: m.Functions, timeout: m.Limits.Timeout.Std(), runtime: a.Runtime, templates: templates(m.Templates, u.Config)}
-	if c.form, err = h.run(ctx, m, a, rights, settings, logger); err != nil {
+	c := &Client{host: h, id: u.ID, use: u}
+	v := p.version
+	if v.form, err = h.run(ctx, p.Manifest, p.artifact, p.rights, p.settings, logger); err != nil {
 		return nil, err
 	}
+	c.now.Store(&v)
 	h.mu.Lock()
 	closed := h.mu.closed
 	if !closed {
@@ -100,27 +87,27 @@ func (h *Host) open(ctx context.Context, u Use) (_ *Client, err error) {
 	if closed {
 		return nil, errors.Join(ErrClosed, c.Close())
 	}
-	if err := c.check(ctx, logger); err != nil {
+	if err := c.check(ctx, &v); notReady(err) {
+		logger.Warn("the plugin is not ready yet", "err", err)
+	} else if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}
-	if len(missing) > 0 {
-		logger.Info("the plugin asks for more than it is granted; what it can't do without it will say", "not_granted", strings.Join(missing, ", "))
+	if len(v.missing) > 0 {
+		logger.Info("the plugin asks for more than it is granted; what it can't do without it will say", "not_granted", strings.Join(v.missing, ", "))
 	}
 	return c, nil
 }
 
 // check asks the plugin what it is, which configures it first.
-func (c *Client) check(ctx context.Context, logger *slog.Logger) error {
+func (c *Client) check(ctx context.Context, v *version) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	out, _, err := c.form.Call(ctx, guest.Request{Operation: abi.OpDescribe})
+	out, _, err := v.Call(ctx, guest.Request{Operation: abi.OpDescribe})
 	if err != nil {
-		call := c.callError(abi.OpDescribe, err)
-		if call.Retryable() && !errors.Is(err, context.Canceled) {
-			logger.Warn("the plugin is not ready yet", "err", call)
-			return nil
-		}
-		return &prefixed{call}
+		return &prefixed{c.callError(abi.OpDescribe, err)}
+	}
+	if len(out) > maxDescription {
+		return fmt.Errorf("its description has %d bytes, at most %d are allowed", len(out), maxDescription)
 	}
 	var d abi.Description
 	if err := json.Unmarshal(out, &d); err != nil {
@@ -129,12 +116,21 @@ func (c *Client) check(ctx context.Context, logger *slog.Logger) error {
 	if major, _, _ := strings.Cut(d.ABI, "."); major != "1" {
 		return fmt.Errorf("it is built for version %q of the plugin ABI, this hearth has %s", d.ABI, abi.Version)
 	}
-	for _, k := range c.kinds {
+	for _, k := range v.Kinds {
 		if k != manifest.KindDiscoverer && !slices.Contains(d.Kinds, k) {
 			return fmt.Errorf("its manifest says it is a %s, the plugin says it is %s: build it again", k, nameList(d.Kinds))
 		}
 	}
-	return c.checkFunctions(d.Functions)
+	return v.checkFunctions(d.Functions)
+}
+
+// maxDescription is the most bytes of a description, of which errors tell.
+const maxDescription = 64 << 10
+
+// notReady tells whether a plugin may answer later.
+func notReady(err error) bool {
+	var call *prefixed
+	return errors.As(err, &call) && call.Retryable() && !errors.Is(err, context.Canceled)
 }
 
 // prefixed is a CallError whose text leaves the plugin's name to the one around it.
@@ -158,7 +154,11 @@ func encodeSettings(config map[string]any) ([]byte, error) {
 // Close gives the plugin up, after calls under way have ended. It may be called twice.
 func (c *Client) Close() error {
 	c.close.Do(func() {
-		c.err = c.form.Close()
+		c.mu.Lock()
+		c.mu.closed = true
+		v := c.version()
+		c.mu.Unlock()
+		c.err = v.Close()
 		c.host.mu.Lock()
 		delete(c.host.mu.clients, c)
 		c.host.mu.Unlock()
@@ -194,7 +194,7 @@ func typeOf(exposition []byte) string {
 
 // call makes one call within the caller's deadline and the manifest's.
 func (c *Client) call(ctx context.Context, op, target string, body func(left time.Duration) ([]byte, error)) ([]byte, error) {
-	timeout := c.timeout
+	timeout := c.version().Limits.Timeout.Std()
 	if op == abi.OpEval && timeout == 0 {
 		timeout = evalTimeout
 	}
@@ -208,7 +208,7 @@ func (c *Client) call(ctx context.Context, op, target string, body func(left tim
 	}
 	deadline, _ := ctx.Deadline()
 	start := time.Now()
-	out, usage, err := c.form.Call(ctx, guest.Request{Operation: op, Target: target, Body: func() ([]byte, error) {
+	out, usage, err := c.exchange(ctx, guest.Request{Operation: op, Target: target, Body: func() ([]byte, error) {
 		return body(time.Until(deadline))
 	}})
 	if err != nil {

@@ -13,9 +13,13 @@ import (
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
 
-// Functions returns the functions that an installed plugin adds to PromQL, as its manifest has them.
+// Functions returns the functions that a plugin adds to PromQL, as the manifest of the version that runs has them, or else
+// that of the one that is installed.
 func (h *Host) Functions(id string) ([]manifest.Function, error) {
-	m, err := h.manifest(id)
+	m, err := h.running(id), error(nil)
+	if m == nil {
+		m, err = h.manifest(id)
+	}
 	if err == nil && len(m.Functions) == 0 {
 		err = fmt.Errorf("it has no functions, it is a %s", strings.Join(m.Kinds, ", "))
 	}
@@ -26,8 +30,8 @@ func (h *Host) Functions(id string) ([]manifest.Function, error) {
 }
 
 // checkFunctions compares the functions of the manifest with those the module says it has.
-func (c *Client) checkFunctions(has []string) error {
-	for _, f := range c.funcs {
+func (v *version) checkFunctions(has []string) error {
+	for _, f := range v.Functions {
 		if !slices.Contains(has, f.Name) {
 			return fmt.Errorf("its manifest has the function %s, the plugin has %s: build it again", f.Name, cmp.Or(strings.Join(has, ", "), "none"))
 		}

@@ -105,7 +105,7 @@ func (m processMetrics) Collect(ch chan<- prometheus.Metric) {
 	pools := map[string][]*process.Pool{}
 	m.h.mu.Lock()
 	for c := range m.h.mu.clients {
-		if p, ok := c.form.(*process.Pool); ok {
+		if p, ok := c.version().form.(*process.Pool); ok {
 			pools[c.id] = append(pools[c.id], p)
 		}
 	}

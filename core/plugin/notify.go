@@ -16,7 +16,7 @@ import (
 )
 
 // Notifies reports whether the plugin is a notifier.
-func (c *Client) Notifies() bool { return slices.Contains(c.kinds, manifest.KindNotifier) }
+func (c *Client) Notifies() bool { return slices.Contains(c.version().Kinds, manifest.KindNotifier) }
 
 // Notify delivers a message and leaves in n.State what the plugin wants to be given with the next one about the same
 // group. Errors are *CallError; they change no state.
@@ -45,7 +45,9 @@ func (c *Client) Notify(ctx context.Context, n *model.Notification) error {
 // Templates returns the settings that are to be filled in for each message: those that the plugin's manifest names and
 // the operator has written, and its defaults. A plugin's own text is never run as a template in the server; its
 // defaults are the names of templates that are there.
-func (c *Client) Templates(context.Context) ([]model.Template, error) { return c.templates, nil }
+func (c *Client) Templates(context.Context) ([]model.Template, error) {
+	return c.version().templates, nil
+}
 
 // templates finds the texts of settings that are templates, sorted by name.
 func templates(of []manifest.Template, settings map[string]any) []model.Template {

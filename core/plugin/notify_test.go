@@ -76,7 +76,8 @@ func TestWhatIsNoNotifyResultIsSuccess(t *testing.T) {
 		"": "old", "{}": "old", "sent\n": "old", `{"state": 7}`: "old", `["state"]`: "old", `{"state": "new", "more": 1}`: "new", `{"state": null}`: "old", `{"state": ""}`: "",
 		`{"state": "` + strings.Repeat("x", abi.MaxState+1) + `"}`: "old",
 	} {
-		c := &Client{host: w.Host, id: "test/answers", form: answerer(answer)}
+		c := &Client{host: w.Host, id: "test/answers"}
+		c.now.Store(&version{form: answerer(answer), Manifest: &manifest.Manifest{}})
 		n := &model.Notification{Message: []byte("{}"), State: "old"}
 		if err := c.Notify(t.Context(), n); err != nil || n.State != want {
 			t.Errorf("%.40s: state %.40q, %v", answer, n.State, err)

@@ -14,7 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -42,6 +44,9 @@ type Host struct {
 	processes *process.Engine // of programs
 	metrics   *metrics
 	loading   singleflight.Group // by digest
+
+	refreshing sync.Mutex     // one Refresh at a time
+	leaving    sync.WaitGroup // old versions whose calls have not ended
 
 	mu struct {
 		sync.Mutex
@@ -95,17 +100,17 @@ func NewHost(o Options) (*Host, error) {
 func (h *Host) Close() error {
 	h.mu.Lock()
 	h.mu.closed = true
-	clients := make([]*Client, 0, len(h.mu.clients))
-	for c := range h.mu.clients {
-		clients = append(clients, c)
-	}
+	clients := slices.Collect(maps.Keys(h.mu.clients))
 	h.mu.Unlock()
+	h.refreshing.Lock() // one under way ends
+	defer h.refreshing.Unlock()
 	errs := make([]error, len(clients))
 	var closing sync.WaitGroup
 	for i, c := range clients { // beside each other: a program has some time to end
 		closing.Go(func() { errs[i] = c.Close() })
 	}
 	closing.Wait()
+	h.leaving.Wait()
 	h.mu.Lock()
 	for digest, m := range h.mu.modules { // loaded for a caller that had gone
 		errs = append(errs, m.Close())
