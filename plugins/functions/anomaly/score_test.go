@@ -182,7 +182,7 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 		{"anomaly_seasonal", []float64{20, 4, 1.1}, "alpha is 1.1, must be between 0 and 1"},
 		{"anomaly_seasonal", []float64{20, 4, 1, -1}, "beta is -1, must be between 0 and 1"},
 		{"anomaly_seasonal", []float64{20, 4, 1, 1, 2}, "gamma is 2, must be between 0 and 1"},
-		{"anomaly_seasonal", []float64{50, 5}, "the range of 100 s is too short: two seasons of 50 s and 1 slots of 10 s are needed"},
+		{"anomaly_seasonal", []float64{50, 5}, "the range is 100 s, must be at least 110 s: two seasons and a slot"},
 		{"anomaly_seasonal", []float64{0.001, 1000}, "the range of 100 s has 100000000 slots of 1e-06 s, at most 1048576 are worked with"},
 	} {
 		var args []abi.Arg

@@ -134,7 +134,7 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 		{"forecast_linear_until_upper", []float64{1, 1}, "confidence is 1, must be"},
 		{"forecast_seasonal", []float64{0, 20, 2}, "seconds is 0, must be more than 0 and at most 3.2e9, a hundred years"},
 		{"forecast_seasonal", []float64{1, -20, 2}, "season is -20, must be more than 0 and finite"},
-		{"forecast_seasonal", []float64{1, 200, 2}, "the range of 300 s is too short: two seasons of 200 s and 0 slots of 100 s are needed"},
+		{"forecast_seasonal", []float64{1, 200, 2}, "the range is 300 s, must be at least 400 s: two seasons"},
 		{"forecast_seasonal_upper", []float64{1, 20, 2}, "confidence is 2, must be"},
 		{"forecast_seasonal_upper", []float64{1, 20, 0.9, 1}, "slots is 1, must be a whole number between 2 and 100000"},
 		{"forecast_seasonal_upper", []float64{1, 20, 0.9, 2, 2}, "alpha is 2, must be between 0 and 1"},

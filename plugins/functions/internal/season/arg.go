@@ -40,7 +40,7 @@ func NewArgs(season, others int) Args {
 	}
 }
 
-// Check fails if an argument is not valid, or if the range is shorter than two seasons and so many slots more.
+// Check fails if an argument is not valid, or if the range is shorter than two seasons and more slots, which is 0 or 1.
 func (a Args) Check(b *sdk.Batch, more int) error {
 	if err := arg.Check(b, a.season, a.slots, a.level, a.trend, a.repeat); err != nil {
 		return err
@@ -55,8 +55,8 @@ func (a Args) Check(b *sdk.Batch, more int) error {
 			return sdk.Errorf(sdk.CodeInvalidRequest, "the range of %v s has %.0f slots of %v s, at most %d are worked with: take fewer slots, or a shorter range",
 				float64(b.Range())/1000, n, s.width/1000, maxSlots)
 		case n < float64(2*s.slots+more):
-			return sdk.Errorf(sdk.CodeInvalidRequest, "the range of %v s is too short: two seasons of %v s and %d slots of %v s are needed",
-				float64(b.Range())/1000, s.width/1000*float64(s.slots), more, s.width/1000)
+			return sdk.Errorf(sdk.CodeInvalidRequest, "the range is %v s, must be at least %v s: two seasons%s",
+				float64(b.Range())/1000, s.width/1000*float64(2*s.slots+more), [2]string{"", " and a slot"}[more])
 		}
 	}
 	return nil
