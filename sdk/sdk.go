@@ -16,7 +16,8 @@
 // In the module main never runs, so registering belongs in init. What a plugin may reach (network, files, secrets)
 // is what its hearth-plugin.toml asks for and the operator grants. The contract beneath is sdk/abi/ABI.md.
 //
-// A notifier registers with RegisterNotifier, functions of PromQL with RegisterFunction.
+// A notifier registers with RegisterNotifier, functions of PromQL with RegisterFunction. Settings of a notifier that its
+// manifest names as templates come filled in, and it may keep a state for each group of alerts: see Notification.
 //
 // A plugin is never called twice at the same time. Between calls of a module nothing runs, not even goroutines.
 package sdk
