@@ -54,6 +54,34 @@ func (s Suite) function(t *testing.T, f manifest.Function) {
 			}
 		}
 	})
+	t.Run("an argument that is the same at each step is as one that is said once", func(t *testing.T) {
+		said := *b
+		said.Args = slices.Clone(b.Args)
+		for i, a := range b.Args {
+			if len(a.Numbers) == 1 {
+				said.Args[i].Numbers = slices.Repeat(a.Numbers, b.Steps)
+			}
+		}
+		if got := s.eval(t, &said); !sameBits(got, whole) {
+			t.Error("it is not")
+		}
+	})
+	t.Run("any number as an argument is answered or refused", func(t *testing.T) {
+		for i, a := range b.Args {
+			for _, x := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), 0, -1, 0.5, 1e300, 5e-324} {
+				if a.Numbers == nil {
+					break
+				}
+				odd := *b
+				odd.Args = slices.Clone(b.Args)
+				odd.Args[i].Numbers = []float64{x}
+				_, err := s.configured(t, s.Settings).Call(t.Context(), abi.OpEval, odd.Append(nil))
+				if e := sdk.AsError(err); e != nil && (e.Code != sdk.CodeInvalidRequest || e.Retryable) {
+					t.Errorf("argument %d is %v: got %s %q (retryable %v), want an answer or %s", i+1, x, e.Code, e.Message, e.Retryable, sdk.CodeInvalidRequest)
+				}
+			}
+		}
+	})
 	t.Run("a batch without series has no answer", func(t *testing.T) {
 		none := only(b, 0)
 		none.Series, none.Values, none.Times, none.Samples = 0, nil, nil, nil
