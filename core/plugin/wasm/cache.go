@@ -3,17 +3,19 @@ package wasm
 import (
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
 	"github.com/hearth-project/hearth/core/plugin/wasm/fuel"
 )
 
-// cacheDir is the folder of one module: the rewritten module and wazero's compiled code. Its name says of which bytes and
-// by which rewriting they were made.
+// cacheDir is the folder of one module: the rewritten module and wazero's compiled code. Its name says of which bytes, by
+// which rewriting and by which wazero they were made.
 type cacheDir struct {
 	path string // empty: nothing is kept
 }
@@ -24,8 +26,12 @@ func openCache(base, id, digest string) (cacheDir, error) {
 	if base == "" {
 		return cacheDir{}, nil
 	}
+	base, err := filepath.Abs(base)
+	if err != nil {
+		return cacheDir{}, fmt.Errorf("folder of compiled modules: %w", err)
+	}
 	own := filepath.Join(base, filepath.FromSlash(id))
-	name := fmt.Sprintf("%.32s-%d", digest, fuel.Version)
+	name := fmt.Sprintf("%.32s-%d-%s", digest, fuel.Version, wazeroVersion())
 	if err := os.MkdirAll(filepath.Join(own, name), 0o700); err != nil {
 		return cacheDir{}, fmt.Errorf("folder of compiled modules: %w", err)
 	}
@@ -46,6 +52,18 @@ func openCache(base, id, digest string) (cacheDir, error) {
 	return cacheDir{filepath.Join(own, name)}, nil
 }
 
+// wazeroVersion is the version of wazero in this program, as far as that says so; programs built for tests do not.
+func wazeroVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, d := range info.Deps {
+			if d.Path == "github.com/tetratelabs/wazero" {
+				return d.Version
+			}
+		}
+	}
+	return "unknown"
+}
+
 // private checks that a folder is ours alone.
 func private(dir string) error {
 	fi, err := os.Lstat(dir)
@@ -64,35 +82,107 @@ func private(dir string) error {
 	return nil
 }
 
-const rewrittenName = "rewritten.wasm"
+// Files of a module's folder. wazero's own are in a folder of its that bears its version.
+const (
+	rewrittenName = "rewritten.wasm"
+	sumsName      = "sums"
+	wazeroPrefix  = "wazero-"
+)
 
-// rewritten returns the module as it was kept, or nil.
-func (c cacheDir) rewritten() []byte {
+// read returns the rewritten module if everything in the folder is as it was sealed, or nil. wazero checks the code that it
+// has kept, but not where in it the functions begin.
+func (c cacheDir) read() []byte {
 	if c.path == "" {
 		return nil
 	}
-	b, err := os.ReadFile(filepath.Join(c.path, rewrittenName))
-	if err != nil || len(b) == 0 {
+	sums, err := os.ReadFile(filepath.Join(c.path, sumsName))
+	if err != nil {
 		return nil
 	}
-	return b
+	var module []byte
+	now, err := c.sums(func(name string, content []byte) {
+		if name == rewrittenName {
+			module = content
+		}
+	})
+	if err != nil || string(sums) != now {
+		return nil
+	}
+	return module
 }
 
-// keep keeps the rewritten module. It appears in one step or not at all.
+// seal writes down what is in the folder.
+func (c cacheDir) seal() error {
+	if c.path == "" {
+		return nil
+	}
+	sums, err := c.sums(func(string, []byte) {})
+	if err != nil {
+		return err
+	}
+	return c.write(sumsName, []byte(sums))
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// sums returns a line for each file of the folder: a checksum, the length and the name. It is against damage; against
+// others there are the modes of the folders, and files of theirs from before are refused.
+func (c cacheDir) sums(each func(name string, content []byte)) (string, error) {
+	var lines []string
+	err := filepath.WalkDir(c.path, func(p string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		fi, err := e.Info()
+		if err != nil {
+			return err
+		}
+		if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+			return fmt.Errorf("%s belongs to user %d", p, st.Uid)
+		}
+		name, err := filepath.Rel(c.path, p)
+		if err != nil || e.IsDir() || name == sumsName || strings.HasSuffix(name, tmpSuffix) {
+			return err
+		}
+		if !fi.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a file", p)
+		}
+		content, err := os.ReadFile(p)
+		if err != nil {
+			return err
+		}
+		each(name, content)
+		lines = append(lines, fmt.Sprintf("%08x %d %s\n", crc32.Checksum(content, castagnoli), len(content), filepath.ToSlash(name)))
+		return nil
+	})
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(lines, ""), nil // WalkDir goes in the order of names
+}
+
+// keep keeps the rewritten module.
 func (c cacheDir) keep(module []byte) error {
 	if c.path == "" {
 		return nil
 	}
-	f, err := os.CreateTemp(c.path, rewrittenName+".*.tmp")
+	return c.write(rewrittenName, module)
+}
+
+const tmpSuffix = ".tmp" // of files that are being written, wazero's too
+
+// write makes a file, which appears in one step or not at all.
+func (c cacheDir) write(name string, content []byte) error {
+	f, err := os.CreateTemp(c.path, name+".*"+tmpSuffix)
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(module)
+	_, err = f.Write(content)
 	if err == nil {
 		err = f.Sync()
 	}
 	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), filepath.Join(c.path, rewrittenName))
+		err = os.Rename(f.Name(), filepath.Join(c.path, name))
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
@@ -100,18 +190,18 @@ func (c cacheDir) keep(module []byte) error {
 	return nil
 }
 
-// drop removes what was kept, so that the next load starts afresh.
+// drop removes what was kept, so that it is made anew.
 func (c cacheDir) drop() {
 	if c.path == "" {
 		return
 	}
 	entries, err := os.ReadDir(c.path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil {
 		return
 	}
 	for _, e := range entries {
-		if e.Name() == rewrittenName || strings.HasPrefix(e.Name(), "wazero-") {
-			_ = os.RemoveAll(filepath.Join(c.path, e.Name()))
+		if e.Name() == rewrittenName || e.Name() == sumsName || strings.HasPrefix(e.Name(), wazeroPrefix) || strings.HasSuffix(e.Name(), tmpSuffix) {
+			_ = os.RemoveAll(filepath.Join(c.path, e.Name())) // what can't be removed does not match its checksum
 		}
 	}
 }

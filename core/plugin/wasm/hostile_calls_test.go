@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hearth-project/hearth/core/plugin/wasm/internal/asm"
 	"github.com/hearth-project/hearth/sdk/abi"
@@ -141,7 +142,7 @@ func TestHostileTextIsHarmless(t *testing.T) {
 	a := h.attempt(t, h.guest, Rights{})
 	_, err := a.ends(t, "fail {\"code\":\"\xff\xfe\",\"message\":\"a\xff\nlevel=ERROR msg=b\x1b[2J\"}")
 	var g *GuestError
-	if !errors.As(err, &g) || g.Code != abi.CodeInternal || strings.ContainsAny(g.Message, "\n\x1b\xff") {
+	if !errors.As(err, &g) || g.Code != abi.CodeInternal || strings.ContainsAny(g.Message, "\n\x1b") || !utf8.ValidString(g.Message) {
 		t.Errorf("an error that is no UTF-8: %#v", err)
 	}
 	_, err = a.ends(t, "fail \xff\xfe\x00")

@@ -91,8 +91,10 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 			dir.drop()
 		}
 	}()
-	rewritten := dir.rewritten()
-	if rewritten == nil {
+	rewritten := dir.read()
+	kept := rewritten != nil
+	if !kept {
+		dir.drop()
 		// The rewriter's limits come first: they keep wazero from what would take it too long or too much memory.
 		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{FunctionsOnly: true}); err != nil {
 			return nil, err
@@ -102,18 +104,8 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 		}
 		m.cacheErr = dir.keep(rewritten)
 	}
-	if m.cache, err = newCompilationCache(dir); err != nil {
+	if err := m.compile(ctx, rewritten, dir); err != nil {
 		return nil, err
-	}
-	m.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfig()).
-		WithCompilationCache(m.cache).WithMemoryLimitPages(maxMemory/pageSize)) // each instance's own limit is its linear's
-	timed, cancel := context.WithTimeout(ctx, compileTime)
-	defer cancel()
-	if m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(timed, compileWorkers), rewritten); err != nil {
-		if timed.Err() != nil {
-			return nil, fmt.Errorf("compiling the module: %w", err)
-		}
-		return nil, fmt.Errorf("compiling the module: %s", printable(err.Error()))
 	}
 	if err := m.link(ctx); err != nil {
 		return nil, err
@@ -121,7 +113,40 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	if err := m.checkExports(); err != nil {
 		return nil, err
 	}
+	if !kept && m.cacheErr == nil { // what is not sealed does not count
+		m.cacheErr = dir.seal()
+	}
 	return m, nil
+}
+
+// compile makes the runtime and has the module compiled, or takes that from the cache. If that can't be kept, it is
+// compiled all the same.
+func (m *Module) compile(ctx context.Context, rewritten []byte, dir cacheDir) error {
+	var err error
+	if m.cache, err = newCompilationCache(dir); err != nil {
+		m.cacheErr = err
+		m.cache, dir = wazero.NewCompilationCache(), cacheDir{}
+	}
+	m.runtime = wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfig()).
+		WithCompilationCache(m.cache).WithMemoryLimitPages(maxMemory/pageSize)) // each instance's own limit is its linear's
+	timed, cancel := context.WithTimeout(ctx, compileTime)
+	defer cancel()
+	m.compiled, err = m.runtime.CompileModule(experimental.WithCompilationWorkers(timed, compileWorkers), rewritten)
+	switch {
+	case err == nil:
+		return nil
+	case timed.Err() != nil:
+		return fmt.Errorf("compiling the module: %w", err)
+	case dir.path == "":
+		return fmt.Errorf("compiling the module: %s", printable(err.Error()))
+	}
+	if m.cacheErr == nil {
+		m.cacheErr = err
+	}
+	if err := m.Close(); err != nil {
+		return err
+	}
+	return m.compile(ctx, rewritten, cacheDir{})
 }
 
 // printable is text of a module's, or with names of a module's, as it may stand in an error.

@@ -1,6 +1,7 @@
 package wasm
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -380,19 +382,66 @@ func TestTheCache(t *testing.T) {
 	if len(first) != 1 || len(second) != 1 || first[0] == second[0] {
 		t.Errorf("kept %q, then %q", first, second)
 	}
-	if err := os.WriteFile(second[0], []byte("\x00asm damage"), 0o600); err != nil {
-		t.Fatal(err)
+	// Whatever is damaged is made anew, and whole again afterwards.
+	compiled, err := filepath.Glob(filepath.Join(filepath.Dir(second[0]), wazeroPrefix+"*", "*"))
+	if err != nil || len(compiled) != 1 {
+		t.Fatalf("compiled: %q, %v", compiled, err)
 	}
-	if err := load("two"); err == nil {
-		t.Error("a damaged module was loaded")
+	sums := filepath.Join(filepath.Dir(second[0]), sumsName)
+	for _, file := range []string{second[0], compiled[0], sums} {
+		whole, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, damaged := range map[string][]byte{
+			"a bit at the beginning": append([]byte{whole[0] ^ 1}, whole[1:]...), "a bit in the middle": slices.Concat(whole[:len(whole)/2], []byte{whole[len(whole)/2] ^ 4}, whole[len(whole)/2+1:]),
+			"half of it": whole[:len(whole)/2], "nothing": nil, "more": append(slices.Clone(whole), 0), "a number of functions": bytes.Repeat([]byte{0xff}, len(whole)),
+		} {
+			if err := os.WriteFile(file, damaged, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := load("two"); err != nil {
+				t.Errorf("%s, of which %s is there: %v", filepath.Base(file), name, err)
+			}
+			if now, err := os.ReadFile(file); err != nil || !bytes.Equal(now, whole) {
+				t.Errorf("%s, of which %s was there, has %d bytes now, not the %d it had, or others: %v", filepath.Base(file), name, len(now), len(whole), err)
+			}
+		}
 	}
-	if err := load("two"); err != nil {
-		t.Errorf("after a damaged one: %v", err)
+	if os.Geteuid() == 0 { // only root can give a file away
+		if err := os.Chown(second[0], 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+		if err := load("two"); err != nil {
+			t.Error(err)
+		}
+		if fi, err := os.Stat(second[0]); err != nil || int(fi.Sys().(*syscall.Stat_t).Uid) != 0 {
+			t.Errorf("a file of another user's is used: %v, %v", fi, err)
+		}
+		if err := os.Chown(filepath.Dir(second[0]), 12345, -1); err != nil {
+			t.Fatal(err)
+		}
+		if err := load("two"); err == nil || !strings.Contains(err.Error(), "belongs to user 12345, hearth runs as 0") {
+			t.Errorf("a folder of another user's: %v", err)
+		}
+		if err := os.Chown(filepath.Dir(second[0]), 0, -1); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := os.Chmod(filepath.Dir(second[0]), 0o770); err != nil {
 		t.Fatal(err)
 	}
 	if err := load("two"); err == nil || !strings.Contains(err.Error(), "chmod 700") {
 		t.Errorf("a folder that others may write to: %v", err)
+	}
+	for _, base := range []string{base + "/", filepath.Dir(base) + "/./cache"} { // by another spelling
+		if err := errors.Join(os.Chmod(filepath.Dir(second[0]), 0o700), os.Chmod(base, 0o707)); err != nil {
+			t.Fatal(err)
+		}
+		w := newWorld(t, func(o *Options) { o.Cache = base })
+		_, err := w.Load(t.Context(), Source{ID: "test/made", Code: reactor{data: "two"}.module()})
+		if err == nil || !strings.Contains(err.Error(), "cache has mode 0707") {
+			t.Errorf("%s is open to all: %v", base, err)
+		}
 	}
 }
