@@ -51,10 +51,11 @@ fuzz: ## every fuzz target for FUZZTIME (20s)
 bench: ## benchmarks of the packages; recorded results are in core/bench/results
 	$(GO) test -run '^$$' -bench . -benchmem ./core/... ./sdk/...
 
-soak: build deps ## the long forms: 500 kills and 200 full disks under load, every crash point of the database
+soak: build deps ## the long forms: 500 kills and 200 full disks under load, every crash point of the database, ten minutes of reloads
 	HEARTH_SOAK=1 $(GO) test -count=1 -timeout 0 ./core/tsdb/...
 	HEARTH_SOAK=1 $(GO) test -count=1 -timeout 0 -run Soak -v ./core/e2e/...
 	HEARTH_SOAK=1 $(GO) test -count=1 -timeout 0 -run 'TestRandom.*EqualUpstream' ./core/promql/
+	HEARTH_SOAK=1 $(GO) test -count=1 -timeout 0 -run TestReloadsWithoutGrowth -v ./core/plugin/
 
 check: test fuzz bench ## all of them, and a tidy tree
 	$(GO) mod tidy
