@@ -120,6 +120,7 @@ func (q *own) run(ctx context.Context, e *session, collector string, o *output) 
 	if q.before > 0 && e.major >= q.before {
 		return false, nil
 	}
+	whole := ctx
 	if q.limit > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, q.limit)
@@ -129,7 +130,7 @@ func (q *own) run(ctx context.Context, e *session, collector string, o *output) 
 		return false, err
 	}
 	defer func() {
-		if end := e.each(context.WithoutCancel(ctx), "ROLLBACK", nil); err == nil {
+		if end := e.each(whole, "ROLLBACK", nil); err == nil {
 			err = end
 		}
 	}()

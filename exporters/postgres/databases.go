@@ -12,7 +12,7 @@ func databaseCollector() *collector {
 		columns: []column{
 			{name: "datname", use: label},
 			{name: "size_bytes", use: gauge, help: "Disk space used by the database",
-				expr: "CASE WHEN has_database_privilege(datname, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(oid) END"},
+				expr: "CASE WHEN has_database_privilege(oid, 'CONNECT') OR pg_has_role('pg_read_all_stats', 'USAGE') THEN pg_database_size(oid) END"},
 			{name: "connection_limit", expr: "datconnlimit", use: gauge, help: "Connection limit set for the database"},
 		},
 		from: "FROM pg_database ORDER BY datname",

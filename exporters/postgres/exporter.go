@@ -12,6 +12,9 @@ import (
 // version is the manifest's; a test compares them.
 const version = "0.1.0"
 
+// maxDown is of how many servers it is remembered that they can't be reached.
+const maxDown = 1000
+
 // exporter is the plugin.
 type exporter struct {
 	settings settings
@@ -81,6 +84,9 @@ func (e *exporter) tell(a address, err error) {
 		delete(e.down, a)
 		sdk.Log().Info("the server answers again", "server", a.String())
 	case err != nil && was != err.Error():
+		if len(e.down) >= maxDown {
+			clear(e.down) // targets come and go
+		}
 		e.down[a] = err.Error()
 		sdk.Log().Warn("the server cannot be reached", "server", a.String(), "err", err)
 	}

@@ -167,7 +167,7 @@ func (s *scrape) databases(ctx context.Context, main *session) {
 
 // discover lists the databases to measure besides the one connected to.
 func (s *scrape) discover(ctx context.Context, main *session) ([]string, error) {
-	const sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> current_database() AND has_database_privilege(datname, 'CONNECT') ORDER BY datname"
+	const sql = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> current_database() AND has_database_privilege(oid, 'CONNECT') ORDER BY datname"
 	var names []string
 	include, exclude := s.exporter.settings.IncludeDatabases, s.exporter.settings.ExcludeDatabases
 	err := main.bounded(ctx, sql, func(_ []pgconn.FieldDescription, row [][]byte) error {

@@ -5,8 +5,12 @@ import (
 	"time"
 )
 
-// maxKept is how many connections are kept between scrapes, one a server.
-const maxKept = 8
+// maxKept is how many connections are kept between scrapes, one a server; maxIdle is for how long one is that is not
+// used: its server is a target no more.
+const (
+	maxKept = 8
+	maxIdle = 5 * time.Minute
+)
 
 // sessions are the connections kept between scrapes.
 type sessions struct {
@@ -37,13 +41,15 @@ func (k *sessions) put(e *session, now time.Time) {
 	}
 	e.used = now
 	k.kept[e.address] = e
-	for len(k.kept) > maxKept {
-		oldest := e
-		for _, other := range k.kept {
-			if other.used.Before(oldest.used) {
-				oldest = other
-			}
+	oldest := e
+	for _, other := range k.kept {
+		if now.Sub(other.used) > maxIdle {
+			k.drop(other)
+		} else if other.used.Before(oldest.used) {
+			oldest = other
 		}
+	}
+	if len(k.kept) > maxKept {
 		k.drop(oldest)
 	}
 }

@@ -42,8 +42,19 @@ type Server struct {
 	done chan struct{} // closed when cmd has ended
 }
 
+// BinEnv is the environment variable with the folder of the server's programs; without it they are looked for where
+// Debian has them, and in PATH. The tests can so be run with any version.
+const BinEnv = "HEARTH_POSTGRES_BIN"
+
 // Binary returns the path of one of the server's programs, or an empty string if there is none.
 func Binary(name string) string {
+	if dir := os.Getenv(BinEnv); dir != "" {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err != nil {
+			return ""
+		}
+		return path
+	}
 	paths, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name) // the pattern is well-formed
 	if len(paths) > 0 {
 		return paths[len(paths)-1]
@@ -62,6 +73,16 @@ func Installed() bool {
 	}
 	_, err := credential()
 	return err == nil
+}
+
+// Extension tells whether the server has an extension of that name.
+func Extension(name string) bool {
+	for _, dir := range []string{"lib", "lib/postgresql"} {
+		if _, err := os.Stat(filepath.Join(filepath.Dir(Binary("postgres")), "..", dir, name+".so")); err == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // Initialize makes an empty cluster in a new folder, of which Start makes servers sooner than without.
@@ -120,16 +141,54 @@ func Start(t testing.TB, cluster string) *Server {
 	s.Address = net.JoinHostPort("127.0.0.1", port)
 	conf := "listen_addresses = '127.0.0.1'\nport = " + port + "\nunix_socket_directories = ''\nssl = on\nfsync = off\nautovacuum = off\n" +
 		"shared_buffers = '32MB'\nmax_connections = 40\nwal_level = logical\nlogging_collector = off\n"
+	if Extension("pg_stat_statements") {
+		conf += "shared_preload_libraries = 'pg_stat_statements'\n"
+	}
 	s.write("postgresql.auto.conf", conf)
 	t.Cleanup(s.Stop)
 	s.Run()
 	return s
 }
 
+// Standby starts a server that follows this one; the test is skipped where there is no pg_basebackup.
+func (s *Server) Standby() *Server {
+	s.t.Helper()
+	program := Binary("pg_basebackup")
+	if program == "" {
+		s.t.Skip("pg_basebackup is not installed")
+	}
+	s.Exec("postgres", "CREATE ROLE standby REPLICATION LOGIN PASSWORD 'follow'")
+	host, port, err := net.SplitHostPort(s.Address)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	b := &Server{t: s.t, cred: s.cred, CA: s.CA, OtherCA: s.OtherCA, dir: filepath.Join(filepath.Dir(s.dir), "standby")}
+	if err := errors.Join(os.Mkdir(b.dir, 0o700), b.own(b.dir)); err != nil {
+		s.t.Fatal(err)
+	}
+	conn := fmt.Sprintf("host=%s port=%s user=standby password=follow", host, port)
+	if out, err := command(s.cred, program, "-d", conn, "-D", b.dir, "-R", "-C", "-S", "standby", "-c", "fast", "--no-sync").CombinedOutput(); err != nil {
+		s.t.Fatalf("pg_basebackup: %v\n%s", err, out)
+	}
+	port = freePort(s.t)
+	b.Address = net.JoinHostPort(host, port)
+	f, err := os.OpenFile(filepath.Join(b.dir, "postgresql.auto.conf"), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, err = fmt.Fprintf(f, "port = %s\n", port)
+	if err := errors.Join(err, f.Close()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(b.Stop)
+	b.Run()
+	return b
+}
+
 // Run starts the server again after Kill or Stop, and waits until it answers.
 func (s *Server) Run() {
 	s.t.Helper()
-	log, err := os.OpenFile(filepath.Join(s.dir, "log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	log, err := os.OpenFile(s.dir+".log", os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -233,11 +292,17 @@ func (s *Server) write(name, text string) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	if s.cred != nil {
-		if err := os.Chown(file, int(s.cred.Uid), int(s.cred.Gid)); err != nil {
-			s.t.Fatal(err)
-		}
+	if err := s.own(file); err != nil {
+		s.t.Fatal(err)
 	}
+}
+
+// own gives a file to the server's user.
+func (s *Server) own(file string) error {
+	if s.cred == nil {
+		return nil
+	}
+	return os.Chown(file, int(s.cred.Uid), int(s.cred.Gid))
 }
 
 // command is a program run as the server's user, which ends with this process.
