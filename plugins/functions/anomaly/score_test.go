@@ -15,12 +15,6 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	numbers := func(v ...float64) (args []abi.Arg) {
-		for _, x := range v {
-			args = append(args, abi.Arg{Numbers: []float64{x}})
-		}
-		return args
-	}
 	sdktest.Suite{
 		New:       func() sdk.Plugin { return sdk.Plugin{Functions: functions} },
 		Arguments: map[string][]abi.Arg{"anomaly_seasonal": numbers(45, 3, 0.5, 0.1, 0.3)},
@@ -146,7 +140,7 @@ func TestSelectionEqualsSorting(t *testing.T) {
 // TestScoresDoNotDependOnUnits moves and stretches all samples.
 func TestScoresDoNotDependOnUnits(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	args := map[string][]abi.Arg{"anomaly_seasonal": {{Numbers: []float64{8}}, {Numbers: []float64{4}}}}
+	args := map[string][]abi.Arg{"anomaly_seasonal": numbers(8, 4)}
 	for range 200 {
 		v := make([]float64, 30+r.IntN(50))
 		for i := range v {
@@ -185,11 +179,7 @@ func TestArgumentsThatAreRefused(t *testing.T) {
 		{"anomaly_seasonal", []float64{50, 5}, "the range is 100 s, must be at least 110 s: two seasons and a slot"},
 		{"anomaly_seasonal", []float64{0.001, 1000}, "the range of 100 s has 100000000 slots of 1e-06 s, at most 1048576 are worked with"},
 	} {
-		var args []abi.Arg
-		for _, x := range tt.args {
-			args = append(args, abi.Arg{Numbers: []float64{x}})
-		}
-		_, err := newest(tt.function, args, samples)
+		_, err := newest(tt.function, numbers(tt.args...), samples)
 		if e := sdk.AsError(err); e == nil || e.Code != sdk.CodeInvalidRequest || !strings.Contains(e.Message, tt.want) {
 			t.Errorf("%s%v: %v, want %s", tt.function, tt.args, err, tt.want)
 		}
