@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"maps"
@@ -20,51 +19,55 @@ type message struct {
 	sender     string   // of the envelope
 	recipients []string // of the envelope
 	date       time.Time
-	headers    map[string]string // by canonical name, encoded; without what encode adds
+	headers    map[string]string // by canonical name, encoded; without what head adds
 	text, html string            // the parts; empty: none
 }
 
 // leading headers come first, in this order; the others follow sorted.
 var leading = []string{"Date", "From", "To", "Cc", "Subject", "Message-Id"}
 
-// encode returns the mail as it is sent (RFC 5322, RFC 2045): lines end in CRLF, none has more than 998 bytes.
-func (m *message) encode() ([]byte, error) {
-	var body bytes.Buffer
-	parts := multipart.NewWriter(&body)
+// writeTo writes the mail as it is sent (RFC 5322, RFC 2045): lines end in CRLF, none has more than 998 bytes. It holds
+// no copy: mails about thousands of alerts have megabytes.
+func (m *message) writeTo(w io.Writer) error {
+	parts := multipart.NewWriter(w)
+	if _, err := io.WriteString(w, m.head(parts.Boundary())); err != nil {
+		return err
+	}
 	for _, p := range []struct{ kind, text string }{{"text/plain", m.text}, {"text/html", m.html}} { // the best one last
 		if p.text == "" {
 			continue
 		}
-		w, err := parts.CreatePart(textproto.MIMEHeader{
+		part, err := parts.CreatePart(textproto.MIMEHeader{
 			"Content-Type": {p.kind + "; charset=UTF-8"}, "Content-Transfer-Encoding": {"quoted-printable"},
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
-		q := quotedprintable.NewWriter(w)
+		q := quotedprintable.NewWriter(part)
 		if _, err := io.WriteString(q, p.text); err != nil {
-			return nil, err
+			return err
 		}
 		if err := q.Close(); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	if err := parts.Close(); err != nil {
-		return nil, err
-	}
+	return parts.Close()
+}
+
+// head returns the headers and the empty line after them.
+func (m *message) head(boundary string) string {
 	headers := maps.Clone(m.headers)
 	headers["Date"] = m.date.Format(time.RFC1123Z)
 	headers["Mime-Version"] = "1.0"
-	headers["Content-Type"] = "multipart/alternative; boundary=" + parts.Boundary()
-	var head strings.Builder
-	names := slices.Sorted(maps.Keys(headers))
-	for _, name := range append(slices.Clone(leading), names...) {
+	headers["Content-Type"] = "multipart/alternative; boundary=" + boundary
+	var b strings.Builder
+	for _, name := range slices.Concat(leading, slices.Sorted(maps.Keys(headers))) {
 		if value, ok := headers[name]; ok {
-			fold(&head, spelled(name), value)
+			fold(&b, spelled(name), value)
 			delete(headers, name)
 		}
 	}
-	return append([]byte(head.String()+"\r\n"), body.Bytes()...), nil
+	return b.String() + "\r\n"
 }
 
 // spelled returns a header's name as RFCs write it.

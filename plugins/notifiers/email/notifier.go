@@ -56,11 +56,7 @@ func (n *notifier) Notify(ctx context.Context, msg sdk.Notification) error {
 			return err
 		}
 	}
-	text, err := m.encode()
-	if err != nil {
-		return fmt.Errorf("write the mail: %w", err)
-	}
-	if err := n.settings.send(ctx, m.sender, m.recipients, text); err != nil {
+	if err := n.settings.send(ctx, m); err != nil {
 		return err
 	}
 	if next != "" {
@@ -116,7 +112,10 @@ func (n *notifier) compose(msg sdk.Notification) (*message, error) {
 		m.text = plainBody(msg) // no host that fills in templates, or templates without a result
 	}
 	if m.headers["Message-Id"] == "" {
-		_, domain, _ := strings.Cut(m.sender, "@")
+		domain := m.sender[strings.LastIndexByte(m.sender, '@')+1:]
+		if !isASCII(domain) {
+			domain = "hearth"
+		}
 		m.headers["Message-Id"] = fmt.Sprintf("<%x.%s@%s>", m.date.UnixNano(), strings.ToLower(rand.Text()), domain)
 	}
 	return m, nil

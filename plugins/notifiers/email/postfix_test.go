@@ -37,14 +37,15 @@ func waysIn(t *testing.T, s *postfix.Server, base object) {
 		changes object
 		how     string // in the line that the server adds
 	}{
-		{"STARTTLS", nil, nil, "with UTF8SMTPS id"},
-		{"STARTTLS and a password", password, object{"auth_username": "ann@example.test"}, "with UTF8SMTPSA id"},
-		{"STARTTLS and CRAM-MD5", map[string]string{"auth_secret": postfix.Password}, object{"auth_username": "ann@example.test", "smarthost": s.CRAM}, "with UTF8SMTPSA id"},
-		{"TLS from the first byte", nil, object{"smarthost": s.TLS, "force_implicit_tls": true}, "with UTF8SMTPS id"},
-		{"nothing", nil, object{"smarthost": s.Plain, "require_tls": false}, "with UTF8SMTP id"},
-		{"an authority in a secret", map[string]string{"ca": s.CA}, object{"tls_config": object{}}, "with UTF8SMTPS id"},
-		{"another name for the certificate", nil, object{"smarthost": strings.Replace(s.Submission, "localhost", "127.0.0.1", 1), "tls_config": object{"ca": s.CA, "server_name": "localhost"}}, "with UTF8SMTPS id"},
-		{"any certificate", nil, object{"tls_config": object{"insecure_skip_verify": true}}, "with UTF8SMTPS id"},
+		{"STARTTLS", nil, nil, "with ESMTPS id"},
+		{"STARTTLS and a password", password, object{"auth_username": "ann@example.test"}, "with ESMTPSA id"},
+		{"STARTTLS and CRAM-MD5", map[string]string{"auth_secret": postfix.Password}, object{"auth_username": "ann@example.test", "smarthost": s.CRAM}, "with ESMTPSA id"},
+		{"TLS from the first byte", nil, object{"smarthost": s.TLS, "force_implicit_tls": true}, "with ESMTPS id"},
+		{"nothing", nil, object{"smarthost": s.Plain, "require_tls": false}, "with ESMTP id"},
+		{"an authority in a secret", map[string]string{"ca": s.CA}, object{"tls_config": object{}}, "with ESMTPS id"},
+		{"another name for the certificate", nil, object{"smarthost": strings.Replace(s.Submission, "localhost", "127.0.0.1", 1), "tls_config": object{"ca": s.CA, "server_name": "localhost"}}, "with ESMTPS id"},
+		{"any certificate", nil, object{"tls_config": object{"insecure_skip_verify": true}}, "with ESMTPS id"},
+		{"an address that is not ASCII", nil, object{"from": "żółw@example.test"}, "with UTF8SMTPS id"},
 		{"our own name", nil, object{"hello": "monitor.example.test"}, "from monitor.example.test ("},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -94,6 +94,7 @@ func TestServersThatMisbehave(t *testing.T) {
 		{"one that takes it for spam", ready, map[string]string{"DATA": begin, ".": "554-5.7.1 spam,\r\n554 says the filter\r\n"}, nil, sdk.CodeInvalidRequest, false, "end of DATA: 554 5.7.1 spam, says the filter"},
 		{"one that does not say goodbye", ready, map[string]string{"DATA": begin, "QUIT": "hang up"}, nil, "", false, ""},
 		{"one that does not say goodbye in time", ready, map[string]string{"DATA": begin, "QUIT": ""}, nil, "", false, ""},
+		{"one that takes ASCII only", ready, nil, object{"to": "żółw@example.test"}, sdk.CodeInvalidRequest, false, "takes no addresses with other than ASCII"},
 		{"one that knows HELO only", ready, map[string]string{"DATA": begin, "EHLO": "502 what?\r\n"}, nil, "", false, ""},
 		{"one that repeats the password", ready, map[string]string{"EHLO": offer, "AUTH": "535 " + encoded + " is not s3cr3t-w0rd\r\n"}, ann, sdk.CodeUnauthenticated, false, "AUTH: PLAIN: 535 <secret> is not <secret>"},
 		{"one that cannot tell at the moment", ready, map[string]string{"EHLO": offer, "AUTH": "454 4.7.0 ask later\r\n"}, ann, sdk.CodeUnavailable, true, "AUTH: PLAIN: 454 4.7.0 ask later"},

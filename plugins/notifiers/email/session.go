@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -11,6 +12,7 @@ import (
 	"net/smtp"
 	"net/textproto"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +24,7 @@ const maxReplies = 256 << 10
 
 // send delivers a mail over a connection of its own. It returns nil if the server has taken it, and an *sdk.Error that
 // says at which step it did not, in the server's words.
-func (s *settings) send(ctx context.Context, from string, to []string, text []byte) error {
+func (s *settings) send(ctx context.Context, m *message) error {
 	conn, err := sdk.DialContext(ctx, "tcp", s.Smarthost)
 	if err != nil {
 		return s.trouble(ctx, "connect", err)
@@ -30,19 +32,19 @@ func (s *settings) send(ctx context.Context, from string, to []string, text []by
 	defer conn.Close()
 	if d, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(d); err != nil {
-			return err
+			return s.trouble(ctx, "connect", err)
 		}
 	}
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	if step, err := s.session(&bounded{Conn: conn, left: maxReplies}, from, to, text); err != nil {
+	if step, err := s.session(&bounded{Conn: conn, left: maxReplies}, m); err != nil {
 		return s.trouble(ctx, step, err)
 	}
 	return nil
 }
 
 // session has the conversation with the server. On an error it names the step.
-func (s *settings) session(conn net.Conn, from string, to []string, text []byte) (step string, err error) {
+func (s *settings) session(conn net.Conn, m *message) (step string, err error) {
 	conf, err := s.client()
 	if err != nil {
 		return "", err
@@ -60,19 +62,14 @@ func (s *settings) session(conn net.Conn, from string, to []string, text []byte)
 	defer func() {
 		var reply *textproto.Error
 		if errors.As(err, &reply) {
-			c.Quit() // politely, the server is there
+			quit(conn, c) // politely: the server is there
 		}
 	}()
-	if s.Hello != "" {
-		if err := c.Hello(s.Hello); err != nil {
-			return "EHLO", err
-		}
+	if err := c.Hello(cmp.Or(s.Hello, "localhost")); err != nil {
+		return "EHLO", err
 	}
 	if s.requiresTLS() && !s.implicitTLS() {
 		if ok, _ := c.Extension("STARTTLS"); !ok {
-			if err := c.Noop(); err != nil { // Extension hides an EHLO that failed
-				return "EHLO", err
-			}
 			return "STARTTLS", sdk.Errorf(sdk.CodeInvalidRequest, "the server does not offer it: set require_tls = false if mails may go unencrypted, or force_implicit_tls = true if this is a port for TLS")
 		}
 		if err := c.StartTLS(conf); err != nil {
@@ -82,26 +79,53 @@ func (s *settings) session(conn net.Conn, from string, to []string, text []byte)
 	if err := s.authenticate(c); err != nil {
 		return "AUTH", err
 	}
-	if err := c.Mail(from); err != nil {
-		return "MAIL FROM " + from, err
+	if err := nameSender(c, m); err != nil {
+		return "MAIL FROM " + m.sender, err
 	}
-	if step, err := s.nameRecipients(c, to); err != nil {
+	if step, err := s.nameRecipients(c, m.recipients); err != nil {
 		return step, err
 	}
 	w, err := c.Data()
 	if err != nil {
 		return "DATA", err
 	}
-	if _, err := w.Write(text); err != nil {
+	if err := m.writeTo(w); err != nil {
 		return "DATA", err
 	}
 	if err := w.Close(); err != nil {
 		return "end of DATA", err
 	}
-	if err := c.Quit(); err != nil { // the mail is the server's already
+	if err := quit(conn, c); err != nil { // the mail is the server's already
 		sdk.Log().Debug("the server did not say goodbye", "err", err)
 	}
 	return "", nil
+}
+
+// quit says goodbye. Nobody waits long for the answer.
+func quit(conn net.Conn, c *smtp.Client) error {
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	return c.Quit()
+}
+
+// nameSender begins a mail. SMTPUTF8 is asked for only if an address needs it, since the next server may not have it; all
+// else in our mails is ASCII.
+func nameSender(c *smtp.Client, m *message) error {
+	if slices.ContainsFunc(slices.Concat(m.recipients, []string{m.sender}), func(a string) bool { return !isASCII(a) }) {
+		if ok, _ := c.Extension("SMTPUTF8"); !ok {
+			return sdk.Errorf(sdk.CodeInvalidRequest, "the server takes no addresses with other than ASCII characters")
+		}
+		return c.Mail(m.sender)
+	}
+	id, err := c.Text.Cmd("MAIL FROM:<%s>", m.sender)
+	if err != nil {
+		return err
+	}
+	c.Text.StartResponse(id)
+	defer c.Text.EndResponse(id)
+	_, _, err = c.Text.ReadResponse(250)
+	return err
 }
 
 // nameRecipients names them to the server. Those whom it refuses for good must not keep the mail from the others; that is
