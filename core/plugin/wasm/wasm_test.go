@@ -9,8 +9,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/hearth-project/hearth/core/plugin/wasm/internal/asm"
@@ -286,6 +289,79 @@ func TestIdleInstancesAreGivenUp(t *testing.T) {
 	}
 	if _, err := collect(p, time.Minute); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+}
+
+func TestIdleInstancesAreGivenUpInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(o *Options) { o.Idle = time.Minute })
+		p := w.reactor(reactor{})
+		for range 3 { // each call keeps it for another minute
+			if _, err := collect(p, time.Hour); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(59 * time.Second)
+			if n := w.Instances(); n != 1 {
+				t.Errorf("%d instances after 59 s", n)
+			}
+		}
+		time.Sleep(17 * time.Second) // it looks four times a minute
+		synctest.Wait()
+		if n, bytes := w.Instances(), w.Memory(); n != 0 || bytes != 0 {
+			t.Errorf("%d instances with %d bytes after a minute and a quarter", n, bytes)
+		}
+	})
+}
+
+func TestAnInstanceIsReplacedAfterManyCalls(t *testing.T) {
+	w := newWorld(t)
+	p := w.reactor(reactor{})
+	for i := range maxCalls {
+		if _, err := collect(p, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		if n := w.Instances(); (n == 1) != (i < maxCalls-1) {
+			t.Fatalf("%d instances after %d calls", n, i+1)
+		}
+	}
+	if _, err := collect(p, time.Hour); err != nil || w.Instances() != 1 {
+		t.Errorf("the call after: %v, %d instances", err, w.Instances())
+	}
+}
+
+// TestTheBudgetHoldsUnderChurn has more pools than there is memory for. Each call needs an instance that grows; idle ones of
+// other pools have to go, those that run may not.
+func TestTheBudgetHoldsUnderChurn(t *testing.T) {
+	const budget = 100 * pageSize
+	w := newWorld(t, func(o *Options) { o.Memory = budget })
+	var pools []*Pool
+	for range 6 {
+		pools = append(pools, w.reactor(growBy(20))) // 21 pages at first, 41 next
+	}
+	var wg sync.WaitGroup
+	var done, refused atomic.Int64
+	for i := range 4 {
+		wg.Go(func() {
+			for n := range 300 {
+				_, err := collect(pools[(i+n*5)%len(pools)], time.Hour)
+				var f *Fault
+				switch {
+				case err == nil:
+					done.Add(1)
+				case errors.As(err, &f) && (f.Kind == Trap && strings.Contains(f.Message, "refused more than") || errors.Is(err, errNoMemory)):
+					refused.Add(1) // the others run, and take all there is
+				default:
+					t.Errorf("call %d: %v", n, err)
+				}
+				if used := w.Memory(); used > budget {
+					t.Errorf("%d bytes are used", used)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if done.Load() < 100 {
+		t.Errorf("%d calls succeeded, %d were refused memory", done.Load(), refused.Load())
 	}
 }
 

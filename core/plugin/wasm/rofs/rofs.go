@@ -249,6 +249,9 @@ func (f *FS) Readlink(p string) (string, wsys.Errno) {
 		if at.root == nil {
 			return wsys.EINVAL, nil
 		}
+		if f.hiddenLink(at) {
+			return f.refuse(absolute(p), Hidden), nil
+		}
 		out, err = at.root.Readlink(at.name)
 		return 0, err
 	})
@@ -284,6 +287,17 @@ func (f *FS) Utimens(p string, _, _ int64) wsys.Errno { return f.readOnly(p) }
 func (f *FS) readOnly(p string) wsys.Errno {
 	f.refuse(absolute(p), ReadOnly)
 	return wsys.EROFS
+}
+
+// hiddenLink tells whether a link is one of a process, in a procfs that is mounted elsewhere than at /proc.
+func (f *FS) hiddenLink(at place) bool {
+	dir, err := f.openBeneath(at.root, path.Dir(at.name))
+	if err != nil {
+		return false // the reading of the link says why
+	}
+	defer dir.Close()
+	proc, seen := opened(dir)
+	return !seen || proc != "" && deniedSomewhere(path.Join(proc, path.Base(at.name)))
 }
 
 const writing = wsys.O_RDWR | wsys.O_WRONLY | wsys.O_CREAT | wsys.O_TRUNC | wsys.O_APPEND | wsys.O_EXCL

@@ -303,6 +303,42 @@ func TestProcRulesWhereverItIsMounted(t *testing.T) {
 	}
 }
 
+// TestAnotherProcfs has one that is mounted elsewhere, as containers do with the host's.
+func TestAnotherProcfs(t *testing.T) {
+	dir, err := os.MkdirTemp("", "rofs") // t.TempDir has a part that might be a process
+	must(t, err)
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	dir, err = filepath.EvalSymlinks(dir)
+	must(t, err)
+	at := filepath.Join(dir, "host", "proc")
+	must(t, os.MkdirAll(at, 0o755))
+	if err := syscall.Mount("proc", at, "proc", 0, ""); err != nil {
+		t.Skip("nothing can be mounted here: ", err)
+	}
+	t.Cleanup(func() { must(t, syscall.Unmount(at, 0)) })
+	for _, slow := range []bool{false, true} {
+		f := New(Config{Paths: []string{dir}})
+		f.slow = slow
+		for _, name := range []string{"cwd", "root", "exe", "fd/0"} {
+			if target, e := f.Readlink(at + "/self/" + name); e != wsys.EACCES || target != "" {
+				t.Errorf("%s leads to %q, %v", name, target, e)
+			}
+		}
+		for _, name := range []string{"environ", "mem", "maps", "cmdline", "root/etc/passwd", "task/" + strconv.Itoa(os.Getpid()) + "/environ"} {
+			if text, e := read(f, at+"/self/"+name); e == 0 || text != "" {
+				t.Errorf("%s: %d bytes, %v", name, len(text), e)
+			}
+		}
+		if text, e := read(f, at+"/self/stat"); e != 0 || text == "" {
+			t.Errorf("figures of a process: %q, %v", text, e)
+		}
+		if _, e := f.Readlink(at + "/mounts"); e != 0 {
+			t.Errorf("a link that may be read: %v", e)
+		}
+		must(t, f.Close())
+	}
+}
+
 func FuzzNothingLeaksOut(f *testing.F) {
 	for _, p := range []string{"/proc/self/environ", "/proc/self/task/1/../environ", "proc/self/root/proc/self/environ", "/etc/passwd", "/proc/self/../self/fd/1"} {
 		f.Add(p)
