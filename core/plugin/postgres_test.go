@@ -3,8 +3,11 @@ package plugin
 import (
 	"context"
 	"errors"
+	"net"
+	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -27,6 +30,16 @@ func secretsOf(texts map[string]string) map[string]func() (string, error) {
 		m[name] = func() (string, error) { return text, nil }
 	}
 	return m
+}
+
+// logs waits for a text in the log: what a program writes takes a moment.
+func logs(w world, text string) bool {
+	for deadline := time.Now().Add(20 * time.Second); !strings.Contains(w.log.String(), text); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }
 
 func scrapePostgres(t *testing.T, c *Client, address string) *sdktest.Exposition {
@@ -75,12 +88,12 @@ func TestPostgresIsMeasured(t *testing.T) {
 
 		use.Grant.Secrets = secretsOf(map[string]string{"password": "s3cret", "ca": s.OtherCA})
 		e := scrapePostgres(t, w.open(use), address)
-		if e.Series[`{__name__="pg_up"}`] != 0 || !strings.Contains(w.log.String(), "certificate") {
+		if e.Series[`{__name__="pg_up"}`] != 0 || !logs(w, "x509: certificate signed by unknown authority") {
 			t.Errorf("another authority: pg_up is %v, the log\n%s", e.Series[`{__name__="pg_up"}`], w.log)
 		}
 		use.Grant.Secrets = secretsOf(map[string]string{"password": "wr0ng", "ca": s.CA})
 		e = scrapePostgres(t, w.open(use), address)
-		if e.Series[`{__name__="pg_up"}`] != 0 || !strings.Contains(w.log.String(), "password authentication failed") || strings.Contains(w.log.String(), "wr0ng") {
+		if e.Series[`{__name__="pg_up"}`] != 0 || !logs(w, "password authentication failed") || strings.Contains(w.log.String(), "wr0ng") {
 			t.Errorf("a wrong password: pg_up is %v, the log\n%s", e.Series[`{__name__="pg_up"}`], w.log)
 		}
 
@@ -93,5 +106,57 @@ func TestPostgresIsMeasured(t *testing.T) {
 		if !errors.As(err, &call) || call.Code != abi.CodeDenied || !strings.Contains(call.Message, `add "`+address+`" to net of the plugin's grant`) {
 			t.Errorf("an address that is not granted: %v", err)
 		}
+	})
+}
+
+// TestPostgresGoesAndComesBack has the server killed, started again, and a process of it stopped in the middle of all.
+func TestPostgresGoesAndComesBack(t *testing.T) {
+	s := pgtest.Start(t, "")
+	inBothForms(t, installPostgres(t), "../../exporters/postgres", "hearth/postgres", func(t *testing.T, w world, of func(Use) Use) {
+		c := w.open(of(Use{Grant: Grant{Net: []string{manifest.Target, "127.0.0.1:*"}}}))
+		up := func(want float64) {
+			t.Helper()
+			if got := scrapePostgres(t, c, s.Address).Series[`{__name__="pg_up"}`]; got != want {
+				t.Errorf("pg_up is %v, want %v; the log\n%s", got, want, w.log)
+			}
+		}
+		up(1)
+		s.Kill()
+		up(0)
+		up(0)
+		s.Run()
+		up(1)
+
+		pid, err := strconv.Atoi(s.Text("postgres", "SELECT pid FROM pg_stat_activity WHERE application_name = 'hearth'"))
+		if err != nil || pid < 2 {
+			t.Fatal(pid, err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		defer syscall.Kill(pid, syscall.SIGCONT)
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		body, _, err := c.Collect(ctx, s.Address)
+		if err != nil || !strings.Contains(string(body), "\npg_up 0\n") {
+			t.Errorf("a server that hangs: %v\n%s", err, body)
+		}
+		up(1)
+
+		// A server that takes connections and says nothing, more often than there are sockets.
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		for i := range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+			body, _, err := c.Collect(ctx, l.Addr().String())
+			cancel()
+			if err != nil || !strings.Contains(string(body), "\npg_up 0\n") {
+				t.Fatalf("a server that says nothing, scrape %d: %v\n%s", i, err, body)
+			}
+		}
+		up(1)
 	})
 }
