@@ -19,7 +19,7 @@ import (
 
 // The examples for other languages than Go, as their READMEs say: built by make, and run against what they measure.
 
-var exampleExporters = []string{"exporter-c", "exporter-rust"}
+var exampleExporters = []string{"exporter-c", "exporter-rust", "exporter-assemblyscript"}
 
 // startRedis starts Debian's Redis with a password and a user, and returns its address.
 func startRedis(t *testing.T, password string) string {

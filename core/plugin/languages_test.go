@@ -23,7 +23,7 @@ import (
 // The SDKs for other languages than Go. Each has a guest in its testdata that does what these tests ask for, so that all
 // are held to the same.
 
-var languages = []string{"c", "rust"}
+var languages = []string{"c", "rust", "assemblyscript"}
 
 // made holds a sync.Once for each folder that installMade has built.
 var made sync.Map
