@@ -33,7 +33,7 @@ var ErrModule = errors.New("wasm module refused")
 // Options bounds what a module may ask for. The zero value takes the defaults of the plugin ABI.
 type Options struct {
 	MaxSize  int    // bytes of the module; 0 means 32 MiB
-	MaxTable uint32 // elements of all tables together; 0 means 1,000,000
+	MaxTable uint32 // elements of all tables together, and of what they are filled with; 0 means 1,000,000
 
 	FunctionsOnly bool // refuse imports of tables, memories and globals
 }

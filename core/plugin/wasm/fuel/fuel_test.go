@@ -198,6 +198,12 @@ func TestRefusals(t *testing.T) {
 		{"a branch with many targets", one(slices.Concat([]byte{0x41, 0, 0x0e}, appendU32(nil, 30_000), make([]byte, 30_001))...), "30000 branches"},
 		{"a function of many loops", one(bytes.Repeat([]byte{0x03, 0x40, opEnd}, 8_000)...), "too long to compile"},
 		{"a function of more than a quarter of a megabyte", one(make([]byte, 1<<18)...), "262144 are allowed"},
+		{"many functions of many locals", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, slices.Repeat([][]byte{{0}}, 300)...),
+			asm.Section(secCode, slices.Repeat([][]byte{asm.CodeWith([]byte{1, 0x90, 0x4e, typeI32})}, 300)...)), "2010000 locals"}, // 10,000 each
+		{"many functions of many branches", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, slices.Repeat([][]byte{{0}}, 10)...),
+			asm.Section(secCode, slices.Repeat([][]byte{asm.Code(bytes.Repeat([]byte{0x02, 0x40, opEnd}, 20_000)...)}, 10)...)), "2400000000 units of work"},
+		{"elements for no table", asm.Module(asm.Section(secType, noneToNone), asm.Section(secFunction, []byte{0}),
+			asm.Section(secElement, slices.Concat([]byte{1, 0}, appendU32(nil, 1_000_001), make([]byte, 1_000_001))), asm.Section(secCode, asm.Code())), "more than 1000000"},
 		{"more items than anyone needs", asm.Module(asm.Section(secType, slices.Repeat([][]byte{noneToNone}, 100_001)...)), "types: 100001 items"},
 		{"more items than there are bytes", asm.Module([]byte{secType, 0xff, 0xff, 0xff, 0xff, 0x0f}), "ends in the middle"},
 	} {

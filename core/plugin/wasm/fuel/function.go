@@ -38,9 +38,11 @@ const (
 // length: without limits a module of a few hundred kilobytes could keep the compiler busy for hours. Compilers' largest
 // functions have some 50 kB and 2,000 branches.
 const (
-	maxBody   = 256 << 10   // bytes of a function
-	maxLocals = 10_000      // of a function
-	maxWork   = 500_000_000 // see function.work; some seconds
+	maxBody      = 256 << 10     // bytes of a function
+	maxLocals    = 10_000        // of a function
+	maxWork      = 500_000_000   // of a function, see function.work; some seconds
+	maxAllLocals = 2_000_000     // of all functions: wazero has a byte for each, whether it is used or not
+	maxAllWork   = 2_000_000_000 // of all functions; a module of 11 MB from Go has 165 million
 )
 
 const (

@@ -150,7 +150,7 @@ func (m *module) shift(f uint32) uint32 {
 func (m *module) rewrite(o Options) error {
 	for _, step := range []func() error{
 		m.rewriteTypes, func() error { return m.rewriteImports(o.FunctionsOnly) }, m.readFunctions, func() error { return m.rewriteTables(o.MaxTable) }, m.checkMemory, m.rewriteGlobals,
-		m.rewriteExports, m.rewriteStart, m.rewriteElements, m.checkData, m.rewriteCode,
+		m.rewriteExports, m.rewriteStart, func() error { return m.rewriteElements(o.MaxTable) }, m.checkData, m.rewriteCode,
 	} {
 		if err := step(); err != nil {
 			return err

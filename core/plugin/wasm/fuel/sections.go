@@ -247,8 +247,9 @@ func (m *module) rewriteStart() error {
 	return r.end("start")
 }
 
-func (m *module) rewriteElements() error {
+func (m *module) rewriteElements(limit uint32) error {
 	r, n := m.section(secElement)
+	total := uint64(0)
 	if n == 0 {
 		return r.end("elements")
 	}
@@ -270,6 +271,10 @@ func (m *module) rewriteElements() error {
 			body = append(body, r.byte()) // kind or type of the elements
 		}
 		items := r.count()
+		if total += uint64(items); total > uint64(limit) { // each instance has its own
+			r.failf("more than %d", limit)
+			items = 0
+		}
 		body = appendU32(body, items)
 		for range items {
 			if r.err != nil {
@@ -316,6 +321,7 @@ func (m *module) rewriteCode() error {
 	}
 	out := appendU32(make([]byte, 0, len(r.b)+len(r.b)/8), n)
 	f := function{m: m}
+	locals, work := uint64(0), uint64(0)
 	for i := range n {
 		body := r.take(r.u32())
 		if r.err != nil {
@@ -324,6 +330,11 @@ func (m *module) rewriteCode() error {
 		code, err := f.rewrite(body, m.types[m.functions[m.imported+i]])
 		if err != nil {
 			return fmt.Errorf("function %d: %w", m.imported+i, err)
+		}
+		locals, work = locals+uint64(f.locals), work+f.work()
+		if locals > maxAllLocals || work > maxAllWork {
+			return fmt.Errorf("code: its functions together would take too long to compile, or too much memory: %d locals and %d units of work up to function %d, %d and %d are allowed",
+				locals, work, m.imported+i, maxAllLocals, maxAllWork)
 		}
 		out = append(appendU32(out, uint32(len(code))), code...)
 	}
