@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/version"
 	"github.com/spf13/cobra"
 
+	"github.com/hearth-project/hearth"
 	"github.com/hearth-project/hearth/core/plugin/project"
 )
 
@@ -43,7 +44,7 @@ lies.`,
 				s.Dir = path.Base(s.ID)
 			}
 			var err error
-			if s.SDK, err = findSDK(sdk); err != nil {
+			if s.SDK, err = findSDK(sdk); err != nil && s.Language == "go" {
 				return err
 			}
 			files, err := project.New(s)
@@ -67,7 +68,7 @@ lies.`,
 
 // findSDK chooses where a project takes the SDK from.
 func findSDK(flag string) (project.SDK, error) {
-	sdk := project.SDK{Version: version.Version}
+	sdk := project.SDK{Version: version.Version, Guests: hearth.SDKs()}
 	if flag == "" {
 		flag = os.Getenv(sdkEnv)
 	}

@@ -123,11 +123,29 @@ func compiler(dir string) (toolchain, error) {
 	}
 	switch {
 	case has("Makefile"):
-		return toolchain{run: runMake}, tool("make", "make")
+		return toolchain{run: runMake}, errors.Join(tool("make", "make"), tools(dir))
 	case has("go.mod"):
 		return toolchain{cross: true, run: runGo}, tool("go", "Go 1.26 or later from https://go.dev/dl")
 	}
 	return toolchain{}, fmt.Errorf("%s has neither a go.mod nor a Makefile: how is it built?", dir)
+}
+
+// tools looks for what the sources in a project with a Makefile are compiled with. Rust's is sought by the Makefile of its
+// SDK, since there may be two of which one can make modules.
+func tools(dir string) error {
+	for _, x := range []struct{ sources, tool, from string }{
+		{"*.c", "clang", "clang, lld, wasi-libc and libclang-rt-dev-wasm32, by their names in Debian"},
+		{"*.c", "wasm-ld", "lld, by its name in Debian"},
+		{"*.rs", "wasm-ld", "rustc, libstd-rust-dev-wasm32 and lld, by their names in Debian"},
+		{"*.ts", "npm", "Node 20 or later"},
+	} {
+		if found, err := filepath.Glob(filepath.Join(dir, x.sources)); err == nil && len(found) > 0 {
+			if err := tool(x.tool, x.from); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // tool says what is missing.
@@ -154,7 +172,16 @@ func runMake(ctx context.Context, dir string, a manifest.Artifact, out string) e
 	if a.Runtime == manifest.RuntimeNative {
 		return errors.New("a Makefile builds the module alone: leave --native out, or build the program yourself")
 	}
-	return command(ctx, dir, nil, "make", "-s", "-B", "OUT="+out)
+	// In the project, and by a short name: make can't have spaces in names.
+	const made = "plugin.wasm"
+	if err := command(ctx, dir, nil, "make", "-s", "OUT="+made); err != nil {
+		return err
+	}
+	code, err := os.ReadFile(filepath.Join(dir, made))
+	if err != nil {
+		return fmt.Errorf("make OUT=%s: it must leave that file: %w", made, err)
+	}
+	return errors.Join(os.WriteFile(out, code, 0o644), os.Remove(filepath.Join(dir, made)))
 }
 
 // command runs a program in the project and returns what it said if it fails.

@@ -46,7 +46,7 @@ type SDK struct {
 }
 
 // Languages a plugin can be begun in.
-func Languages() []string { return []string{"go"} }
+func Languages() []string { return []string{"go", "rust", "c"} }
 
 var (
 	idPattern   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
@@ -78,12 +78,20 @@ func (s *Spec) check() error {
 		return fmt.Errorf("kind is %q, must be exporter, notifier or function", s.Kind)
 	case !slices.Contains(Languages(), s.Language):
 		return fmt.Errorf("language is %q, must be one of %s", s.Language, strings.Join(Languages(), ", "))
+	case !has(s.Language, s.Kind):
+		return fmt.Errorf("the SDK for %s cannot make a %s: choose another language, as go", s.Language, s.Kind)
 	case !idPattern.MatchString(s.ID):
 		return fmt.Errorf("name is %q, must be namespace/name in lower case letters, digits and -, as acme/room", s.ID)
 	case !wordPattern.MatchString(path.Base(s.ID)) || !wordPattern.MatchString(path.Dir(s.ID)):
 		return fmt.Errorf("name is %q: namespace and name must begin with a letter, since metrics and functions are called after them", s.ID)
 	}
 	return nil
+}
+
+// has tells whether there are templates for a kind in a language.
+func has(language, kind string) bool {
+	_, err := fs.Stat(templates, path.Join("templates", language, kind))
+	return err == nil
 }
 
 // New makes the project and returns the names of its files. Nothing is overwritten.
@@ -115,6 +123,27 @@ func New(s Spec) ([]string, error) {
 	return names, nil
 }
 
+// sdk adds what the project needs to have the SDK: a requirement in Go, a copy otherwise.
+func (s *Spec) sdk(d *data, files map[string][]byte) error {
+	if s.Language == "go" {
+		return s.goModule(d, files)
+	}
+	copied := 0
+	err := fs.WalkDir(s.SDK.Guests, s.Language, func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		copied++
+		to := "sdk" + strings.TrimPrefix(name, s.Language)
+		files[to], err = fs.ReadFile(s.SDK.Guests, name)
+		return err
+	})
+	if err == nil && copied == 0 {
+		err = fmt.Errorf("this hearth has no SDK for %s", s.Language)
+	}
+	return err
+}
+
 // files makes the content of all files, by name.
 func (s *Spec) files() (map[string][]byte, error) {
 	word := strings.NewReplacer("-", "_", "/", "_").Replace
@@ -127,10 +156,8 @@ func (s *Spec) files() (map[string][]byte, error) {
 		d.Title += " " + name
 	}
 	files := map[string][]byte{}
-	if s.Language == "go" {
-		if err := s.goModule(&d, files); err != nil {
-			return nil, err
-		}
+	if err := s.sdk(&d, files); err != nil {
+		return nil, err
 	}
 	for _, dir := range []string{"any", s.Language + "/any", s.Language + "/" + s.Kind} {
 		err := fs.WalkDir(templates, "templates/"+dir, func(file string, e fs.DirEntry, err error) error {
