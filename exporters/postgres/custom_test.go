@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -154,6 +155,21 @@ func TestDatabasesAreDiscovered(t *testing.T) {
 			}
 		})
 	}
+	t.Run("as many as there is time for", func(t *testing.T) {
+		slow := gaugeOf("SELECT 1 AS n, pg_sleep(0.4)")
+		slow["each_database"] = true
+		p := configured(t, object{"discover_databases": true, "queries": object{"slow": slow}, "collectors": []string{"static"}})
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		e, err := p.collect(ctx, s.Address, 2*time.Second)
+		if err != nil || ctx.Err() != nil {
+			t.Fatal(err, ctx.Err())
+		}
+		_, first := find(e, "slow_n", `datname="postgres"`)
+		if left := value(t, e, "hearth_postgres_databases_left_out"); left < 1 || left > 5 || !first || value(t, e, "pg_up") != 1 {
+			t.Errorf("%v databases are left out; the first one is measured: %v", left, first)
+		}
+	})
 	if n := s.Text("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hearth' AND datname <> 'postgres'"); n != "0" {
 		t.Errorf("%s connections to other databases are open", n)
 	}

@@ -134,22 +134,33 @@ func (s *scrape) databases(ctx context.Context, main *session) {
 	if len(each) == 0 {
 		return
 	}
+	fail := func(err error) {
+		for _, c := range each {
+			s.add(c.name, result{err: err})
+		}
+	}
 	names, err := s.discover(ctx, main)
-	left := 0
-	for i, name := range names {
-		if err != nil || i == s.exporter.settings.MaxDatabases || ctx.Err() != nil {
-			left = len(names) - i
+	if err != nil {
+		sdk.Log().Warn("the databases cannot be listed", "server", s.address.String(), "err", err)
+		fail(err)
+		return
+	}
+	var end time.Time // leaves a tenth of the time, so that the last one is no failure
+	if d, ok := ctx.Deadline(); ok {
+		end = d.Add(-time.Until(d) / 10)
+	}
+	measured := 0
+	for _, name := range names {
+		if measured == s.exporter.settings.MaxDatabases || ctx.Err() != nil || !end.IsZero() && time.Now().After(end) {
 			break
 		}
-		var e *session
-		if e, err = s.connect(ctx, func(ctx context.Context) (*session, error) {
+		measured++
+		e, err := s.connect(ctx, func(ctx context.Context) (*session, error) {
 			return s.exporter.sessions.dialer.open(ctx, s.address, name)
-		}); err != nil {
+		})
+		if err != nil {
 			sdk.Log().Debug("no connection to a database", "server", s.address.String(), "database", name, "err", err)
-			for _, c := range each {
-				s.add(c.name, result{err: err})
-			}
-			err = nil
+			fail(err)
 			continue
 		}
 		for _, c := range each {
@@ -159,10 +170,8 @@ func (s *scrape) databases(ctx context.Context, main *session) {
 		}
 		e.close()
 	}
-	if err != nil {
-		sdk.Log().Warn("databases cannot be listed", "server", s.address.String(), "err", err)
-	}
-	s.metrics.Gauge("hearth_postgres_databases_left_out", "Databases that were discovered but not measured: more than max_databases, or no time left.").Sample(float64(left))
+	s.metrics.Gauge("hearth_postgres_databases_left_out", "Databases that were discovered but not measured: more than max_databases, or no time left.").
+		Sample(float64(len(names) - measured))
 }
 
 // discover lists the databases to measure besides the one connected to.
