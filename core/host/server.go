@@ -53,6 +53,7 @@ func (h *Host) handler() (http.Handler, error) {
 			Exemplars:  h.exemplars,
 			Metadata:   h.metadata,
 			MaxBytes:   int64(cfg.Server.MaxRequestBytes),
+			Series:     func() int { return h.db.Stats().Head.Series },
 			Logger:     h.part("remote"),
 			Registerer: h.registry,
 		})

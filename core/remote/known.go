@@ -22,18 +22,23 @@ type rawName struct {
 // known remembers series by the names of their labels.
 //
 // It keeps two generations. New and used entries are in the young one; when that is full it becomes the old one, and
-// what was old is forgotten. So memory is bounded, and series that are gone go.
+// what was old is forgotten. So memory is bounded, and series that are gone go. A generation has room for all series that
+// the storage has in memory: with less, senders of them in turn would find none of their own.
 type known struct {
 	seedA, seedB maphash.Seed
-	limit        int // entries of a generation: four fifths of its places
+	least        int        // entries of a generation in any case: four fifths of its places
+	series       func() int // how many the storage has in memory
 	mu           struct {
 		sync.RWMutex
 		young, old refTable
+		limit      int // entries of a generation
 	}
 }
 
-func newKnown(maxBytes int64) *known {
-	return &known{seedA: maphash.MakeSeed(), seedB: maphash.MakeSeed(), limit: max(int(maxBytes)/(2*placeBytes)*4/5, 1)}
+func newKnown(maxBytes int64, series func() int) *known {
+	k := &known{seedA: maphash.MakeSeed(), seedB: maphash.MakeSeed(), least: max(int(maxBytes)/(2*placeBytes)*4/5, 1), series: series}
+	k.mu.limit = k.least
+	return k
 }
 
 // name returns the name of the bytes.
@@ -73,11 +78,14 @@ func (k *known) keep(series []sent, indices []int) {
 		if series[i].ref == 0 || series[i].name == (rawName{}) {
 			continue
 		}
-		if k.mu.young.used >= k.limit {
+		if k.mu.young.used >= k.mu.limit {
+			k.mu.limit = max(k.least, k.series()/4*5)
+		}
+		if k.mu.young.used >= k.mu.limit {
 			offheap.Free(k.mu.old.places)
 			k.mu.old, k.mu.young = k.mu.young, refTable{}
 		}
-		k.mu.young.put(series[i].name, series[i].ref, k.limit)
+		k.mu.young.put(series[i].name, series[i].ref, k.mu.limit)
 	}
 }
 

@@ -53,7 +53,8 @@ type Options struct {
 	Exemplars  storage.ExemplarWriter // nil: they are counted and skipped
 	Metadata   storage.MetadataWriter // nil: it is counted and skipped
 	MaxBytes   int64                  // of a request, before and after decompression; 0 means 32 MiB, the most is 1 GiB
-	CacheBytes int64                  // for the names of known series; 0 means 64 MiB
+	CacheBytes int64                  // for the names of known series, if Series are few; 0 means 64 MiB
+	Series     func() int             // how many series Storage has in memory; nil means few
 	Logger     *slog.Logger
 	Registerer prometheus.Registerer
 	Clock      func() time.Time // nil means time.Now
@@ -84,9 +85,12 @@ func NewReceiver(opts Options) *Receiver {
 	if opts.Clock == nil {
 		opts.Clock = time.Now
 	}
+	if opts.Series == nil {
+		opts.Series = func() int { return 0 }
+	}
 	return &Receiver{
 		opts:     opts,
-		known:    newKnown(opts.CacheBytes),
+		known:    newKnown(opts.CacheBytes, opts.Series),
 		memory:   semaphore.NewWeighted(4 * opts.MaxBytes),
 		requests: sync.Pool{New: func() any { return new(request) }},
 		metrics:  newMetrics(opts.Registerer),

@@ -322,7 +322,7 @@ func TestSeriesThatLeftTheStorageComeBack(t *testing.T) {
 }
 
 func TestKnownIsBoundedAndExact(t *testing.T) {
-	k := newKnown(64 << 10)
+	k := newKnown(64<<10, func() int { return 0 })
 	for round := range 3 {
 		for lo := 0; lo < 6000; lo += 100 {
 			batch := make([]sent, 100)
@@ -351,6 +351,32 @@ func TestKnownIsBoundedAndExact(t *testing.T) {
 	var buf [1]int
 	if n := testing.AllocsPerRun(100, func() { k.find(batch, buf[:0]) }); n > 0 {
 		t.Errorf("a known series costs %v allocations", n)
+	}
+}
+
+func TestKnownHasRoomForAllSeriesInMemory(t *testing.T) {
+	stored := 0
+	k := newKnown(64<<10, func() int { return stored })
+	const senders, each = 60, 100
+	for round := range 3 {
+		for lo := 0; lo < senders*each; lo += each {
+			batch := make([]sent, each)
+			for i := range batch {
+				batch[i].name = k.name(fmt.Appendf(nil, "series %d", lo+i))
+			}
+			unknown := k.find(batch, nil)
+			if round > 0 && len(unknown) > 0 {
+				t.Fatalf("round %d: %d of the series from %d on are not known", round, len(unknown), lo)
+			}
+			for _, i := range unknown {
+				batch[i].ref = storage.Ref(lo + i + 1)
+				stored++
+			}
+			k.keep(batch, unknown)
+		}
+	}
+	if n := (len(k.mu.young.places) + len(k.mu.old.places)) * placeBytes; n > senders*each*placeBytes*3 {
+		t.Errorf("%d bytes are used", n)
 	}
 }
 
