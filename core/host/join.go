@@ -71,6 +71,28 @@ func PluginUse(use config.PluginUse) plugin.Use {
 	}
 }
 
+// pluginUses returns all uses of plugins in a configuration.
+func pluginUses(cfg *config.Config) []plugin.Use {
+	var uses []plugin.Use
+	add := func(use config.PluginUse) {
+		if use.Plugin != "" {
+			uses = append(uses, PluginUse(use))
+		}
+	}
+	for _, f := range cfg.Functions {
+		add(*f)
+	}
+	for _, s := range cfg.ScrapeConfigs {
+		add(s.PluginUse)
+	}
+	for _, r := range cfg.Receivers {
+		for _, n := range r.Notifiers {
+			add(n.PluginUse)
+		}
+	}
+	return uses
+}
+
 // ruleQuery evaluates a rule's expression. A scalar comes as one sample without labels, as upstream has it.
 func (h *Host) ruleQuery(ctx context.Context, expr string, t time.Time) (model.Vector, error) {
 	o := promql.QueryOptions{Rule: true}

@@ -90,6 +90,9 @@ func (h *Host) apply(cfg *config.Config) error {
 	if err := h.engine.SetQueryLog(cfg.Global.QueryLogFile); err != nil {
 		return err
 	}
+	if !h.ready.Load() { // a reload opens few
+		defer h.plugins.Warm(context.Background(), pluginUses(cfg))()
+	}
 	if err := h.functions.apply(cfg.Functions); err != nil { // before the rules that call them
 		return fmt.Errorf("functions: %w", err)
 	}

@@ -1,11 +1,17 @@
 package plugin
 
 import (
+	"bytes"
+	"context"
+	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/hearth-project/hearth/sdk/abi"
+	"github.com/hearth-project/hearth/sdk/manifest"
 )
 
 // BenchmarkCall is a call that does nothing: what the host adds to every scrape.
@@ -95,4 +101,82 @@ func benchmarkFunction(b *testing.B, w world, of func(Use) Use) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(out)), "ns/cell")
+}
+
+// BenchmarkStartOfThirty is what a start of the server costs for thirty plugins, each with a module of its own that is kept
+// compiled: of the size of exporters/node, and that of a plugin without a language's runtime.
+func BenchmarkStartOfThirty(b *testing.B) {
+	node := filepath.Join(installNode(b), "hearth", "node")
+	for name, source := range map[string]string{"node": node, "tiny": filepath.Join(installTiny(b), "test", "tiny")} {
+		b.Run(name, func(b *testing.B) {
+			plugins := b.TempDir()
+			var uses []Use
+			for i := range 30 {
+				u := Use{ID: fmt.Sprintf("test/plugin%d", i)}
+				dir := filepath.Join(plugins, filepath.FromSlash(u.ID))
+				if err := os.CopyFS(dir, os.DirFS(source)); err != nil {
+					b.Fatal(err)
+				}
+				rename(b, dir, u.ID)
+				uses = append(uses, u)
+			}
+			cache := filepath.Join(b.TempDir(), "cache")
+			start := func(b *testing.B) {
+				w := newWorld(b, plugins, func(o *Options) { o.Cache = cache })
+				release := w.Warm(b.Context(), uses)
+				for _, u := range uses {
+					w.open(u)
+				}
+				release()
+				if err := w.Close(); err != nil {
+					b.Fatal(err)
+				}
+			}
+			start(b) // compiles them
+			for b.Loop() {
+				start(b)
+			}
+		})
+	}
+}
+
+// rename gives the plugin in a folder another id, and its module other bytes.
+func rename(b *testing.B, dir, id string) {
+	b.Helper()
+	m, err := manifest.Load(dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	file := filepath.Join(dir, manifest.FileName)
+	text, err := os.ReadFile(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := os.WriteFile(file, bytes.Replace(text, []byte(fmt.Sprintf("id = %q", m.ID)), []byte(fmt.Sprintf("id = %q", id)), 1), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, m.Artifacts[0].File), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.Write(append([]byte{0, byte(len(id) + 1), byte(len(id))}, id...)); err != nil { // a custom section
+		b.Fatal(err)
+	}
+	if err := manifest.Seal(dir); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// BenchmarkCallTiny is a call of a guest that does next to nothing: the host's own part of a call.
+func BenchmarkCallTiny(b *testing.B) {
+	w := newWorld(b, installTiny(b))
+	c := w.open(Use{ID: "test/tiny"})
+	ctx, cancel := context.WithTimeout(b.Context(), time.Hour) // as a scrape has one
+	defer cancel()
+	for b.Loop() {
+		if _, _, err := c.Collect(ctx, "somewhere:80"); err != nil {
+			b.Fatal(err)
+		}
+	}
 }

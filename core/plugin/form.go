@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/core/plugin/process"
 	"github.com/hearth-project/hearth/core/plugin/wasm"
@@ -85,13 +87,43 @@ func (h *Host) run(ctx context.Context, m *manifest.Manifest, a *manifest.Artifa
 			Secrets: r.Secrets, Env: r.Env, Logger: logger, Restarted: h.metrics.restarts.WithLabelValues(m.ID).Inc,
 		})
 	}
-	// The limits are part of what is compiled, so that a manifest with others is another module.
-	key := fmt.Sprintf("%s %s %d %d %s", m.ID, a.SHA256, m.Limits.MemoryMiB, m.Limits.Instances, a.Mode)
-	mod, err := h.module(ctx, key, func() (wasm.Source, error) { return h.source(m, a) })
+	mod, err := h.moduleOf(ctx, m, a)
 	if err != nil {
 		return nil, err
 	}
 	return &moduleForm{Pool: mod.NewPool(r, settings, logger), host: h, module: mod}, nil
+}
+
+// moduleOf returns the compiled module of an artifact. release gives it back.
+func (h *Host) moduleOf(ctx context.Context, m *manifest.Manifest, a *manifest.Artifact) (*module, error) {
+	// The limits are part of what is compiled, so that a manifest with others is another module.
+	key := fmt.Sprintf("%s %s %d %d %s", m.ID, a.SHA256, m.Limits.MemoryMiB, m.Limits.Instances, a.Mode)
+	return h.module(ctx, key, func() (wasm.Source, error) { return h.source(m, a) })
+}
+
+// Warm loads the modules of uses that are about to be opened, some at a time, so that it does not matter that they are
+// opened one after the other. What can't be loaded is left to Open, which says why. release lets go of those that were
+// not opened meanwhile.
+func (h *Host) Warm(ctx context.Context, uses []Use) (release func()) {
+	loaded := make([]*module, len(uses))
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, u := range uses {
+		g.Go(func() error {
+			if p, err := h.plan(u); err == nil && p.runtime == manifest.RuntimeWasm {
+				loaded[i], _ = h.moduleOf(ctx, p.Manifest, p.artifact)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait()
+	return func() {
+		for _, m := range loaded {
+			if m != nil {
+				_ = h.release(m) // which frees memory, and can't fail but by that
+			}
+		}
+	}
 }
 
 // moduleForm is a use of a module that other uses may share.
@@ -126,7 +158,7 @@ func (h *Host) source(m *manifest.Manifest, a *manifest.Artifact) (wasm.Source, 
 		return wasm.Source{}, fmt.Errorf("%s has sha256 %s, its manifest says %s: %w: install the plugin again", file, sum, a.SHA256, manifest.ErrDigest)
 	}
 	return wasm.Source{
-		ID: m.ID, Code: code, Command: a.Mode == manifest.ModeCommand,
+		ID: m.ID, Code: code, Digest: a.SHA256, Command: a.Mode == manifest.ModeCommand,
 		Memory: int64(m.Limits.MemoryMiB) << 20, Instances: m.Limits.Instances,
 	}, nil
 }

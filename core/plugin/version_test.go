@@ -356,3 +356,26 @@ func TestReloadsWithoutGrowth(t *testing.T) {
 	}
 	answers(t, c, "", "hello")
 }
+
+func TestModulesAreLoadedAheadOfTheirUse(t *testing.T) {
+	w := newWorld(t, installTiny(t))
+	modules := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return len(w.mu.modules)
+	}
+	uses := []Use{{ID: "test/tiny"}, {ID: "test/none"}, {ID: "test/tiny", Grant: Grant{Files: []string{"/proc"}}}}
+	release := w.Warm(t.Context(), uses)
+	if n := modules(); n != 1 {
+		t.Errorf("%d modules are loaded", n)
+	}
+	c := w.open(uses[0])
+	release()
+	answers(t, c, "", "hello")
+	if err := c.Close(); err != nil || modules() != 0 {
+		t.Errorf("%d modules stay, %v", modules(), err)
+	}
+	if w.Warm(t.Context(), uses)(); modules() != 0 {
+		t.Errorf("%d modules stay that nobody uses", modules())
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -99,12 +100,7 @@ func (c cacheDir) read() []byte {
 	if err != nil {
 		return nil
 	}
-	var module []byte
-	now, err := c.sums(func(name string, content []byte) {
-		if name == rewrittenName {
-			module = content
-		}
-	})
+	now, module, err := c.sums()
 	if err != nil || string(sums) != now {
 		return nil
 	}
@@ -116,7 +112,7 @@ func (c cacheDir) seal() error {
 	if c.path == "" {
 		return nil
 	}
-	sums, err := c.sums(func(string, []byte) {})
+	sums, _, err := c.sums()
 	if err != nil {
 		return err
 	}
@@ -125,10 +121,12 @@ func (c cacheDir) seal() error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// sums returns a line for each file of the folder: a checksum, the length and the name. It is against damage; against
-// others there are the modes of the folders, and files of theirs from before are refused.
-func (c cacheDir) sums(each func(name string, content []byte)) (string, error) {
+// sums returns a line for each file of the folder: a checksum, the length and the name; and the rewritten module, which it
+// has read for that. It is against damage; against others there are the modes of the folders, and files of theirs from
+// before are refused.
+func (c cacheDir) sums() (_ string, module []byte, _ error) {
 	var lines []string
+	buffer := make([]byte, 256<<10)
 	err := filepath.WalkDir(c.path, func(p string, e fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -147,18 +145,33 @@ func (c cacheDir) sums(each func(name string, content []byte)) (string, error) {
 		if !fi.Mode().IsRegular() {
 			return fmt.Errorf("%s is not a file", p)
 		}
-		content, err := os.ReadFile(p)
-		if err != nil {
+		sum := crc32.New(castagnoli)
+		var n int64
+		if name == rewrittenName {
+			if module, err = os.ReadFile(p); err != nil {
+				return err
+			}
+			sum.Write(module)
+			n = int64(len(module))
+		} else if n, err = copyFile(sum, p, buffer); err != nil {
 			return err
 		}
-		each(name, content)
-		lines = append(lines, fmt.Sprintf("%08x %d %s\n", crc32.Checksum(content, castagnoli), len(content), filepath.ToSlash(name)))
+		lines = append(lines, fmt.Sprintf("%08x %d %s\n", sum.Sum32(), n, filepath.ToSlash(name)))
 		return nil
 	})
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	return strings.Join(lines, ""), nil // WalkDir goes in the order of names
+	return strings.Join(lines, ""), module, nil // WalkDir goes in the order of names
+}
+
+func copyFile(w io.Writer, name string, buffer []byte) (int64, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	return io.CopyBuffer(w, struct{ io.Reader }{f}, buffer) // without the file's own WriteTo, which has its own buffer
 }
 
 // keep keeps the rewritten module.

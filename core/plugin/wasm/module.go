@@ -35,9 +35,10 @@ const (
 type Source struct {
 	ID        string // of the plugin, namespace/name
 	Code      []byte
-	Command   bool  // it is to be of level 0
-	Memory    int64 // bytes of linear memory of an instance; 0 means 64 MiB, at most 1 GiB
-	Instances int   // at the same time; 0 means 8
+	Digest    string // of Code, if it is known already
+	Command   bool   // it is to be of level 0
+	Memory    int64  // bytes of linear memory of an instance; 0 means 64 MiB, at most 1 GiB
+	Instances int    // at the same time; 0 means 8
 }
 
 // Module is a compiled plugin. Close releases it, after its pools.
@@ -68,8 +69,6 @@ const (
 // interrupted. A module is refused if its imports are not the ABI's, if it lacks an export, or asks for more than its
 // limits; the error says what.
 func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
-	e.compile.Lock()
-	defer e.compile.Unlock()
 	if len(s.Code) > MaxModule {
 		return nil, fmt.Errorf("the module has %d MiB, at most %d are allowed", len(s.Code)>>20, MaxModule>>20)
 	}
@@ -81,7 +80,10 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	if m.instances <= 0 {
 		m.instances = defaultInstances
 	}
-	dir, err := openCache(e.o.Cache, s.ID, Digest(s.Code))
+	if s.Digest == "" {
+		s.Digest = Digest(s.Code)
+	}
+	dir, err := openCache(e.o.Cache, s.ID, s.Digest)
 	if err != nil {
 		return nil, err
 	}
@@ -94,6 +96,8 @@ func (e *Engine) Load(ctx context.Context, s Source) (_ *Module, err error) {
 	rewritten := dir.read()
 	kept := rewritten != nil
 	if !kept {
+		e.compile.Lock()
+		defer e.compile.Unlock()
 		dir.drop()
 		// The rewriter's limits come first: they keep wazero from what would take it too long or too much memory.
 		if rewritten, err = fuel.Rewrite(s.Code, fuel.Options{FunctionsOnly: true}); err != nil {

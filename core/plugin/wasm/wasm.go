@@ -39,7 +39,7 @@ type Options struct {
 type Engine struct {
 	o       Options
 	memory  *budget
-	compile sync.Mutex // one module at a time: compiling takes ten times the module's size in memory
+	compile sync.Mutex // one module at a time, unless it is kept: compiling takes ten times the module's size in memory
 	mounts  mounts
 	wasi    func() (map[string]api.FunctionDefinition, error) // wazero's, made when needed
 	stop    context.CancelFunc

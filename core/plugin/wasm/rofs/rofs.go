@@ -107,10 +107,10 @@ func (f *FS) find(p string) (place, wsys.Errno) {
 		}
 		return place{mount: fsys, name: rest}, 0
 	}
+	if top == secretsName && !below { // asking which there are is no offence
+		return place{virtual: true}, 0
+	}
 	if top == secretsName && len(f.c.Secrets) > 0 {
-		if !below {
-			return place{virtual: true}, 0
-		}
 		if s, ok := f.c.Secrets[rest]; ok {
 			return place{secret: s}, 0
 		}
