@@ -94,6 +94,9 @@ func mails(t *testing.T, s *postfix.Server, w world, of func(Use) Use) {
 		err := w.open(tt.use).Notify(ctx, n)
 		cancel()
 		var call *CallError
+		if strings.Contains(w.log.String(), "secret auth_secret is not granted") {
+			t.Errorf("%s: the log complains of a secret that nobody needs", name)
+		}
 		if !errors.As(err, &call) || call.Code != tt.code || call.Retryable() != tt.retryable || !strings.Contains(call.Message, tt.text) || strings.Contains(call.Message, "wr0ng") || n.State != state {
 			t.Errorf("%s: %#v", name, err)
 		}

@@ -59,6 +59,9 @@ func (s *settings) unencrypted() string {
 // secrets are the forms in which a server could repeat our secrets.
 func (s *settings) secrets() (forms []string) {
 	for _, name := range []string{"auth_password", "auth_secret"} {
+		if !sdk.HasSecret(name) {
+			continue
+		}
 		v, err := sdk.Secret(name)
 		if err != nil || v == "" {
 			continue
