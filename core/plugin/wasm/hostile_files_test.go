@@ -162,3 +162,20 @@ func TestHostileGuestsHaveNoOthersDescriptors(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatLibrariesLookForIsNotLogged(t *testing.T) {
+	h := newHostile(t)
+	a := h.attempt(t, h.guest, Rights{Asked: everything})
+	for _, p := range []string{"etc/localtime", "usr/share/zoneinfo/Europe/Berlin", "etc/ssl/certs/ca-certificates.crt"} {
+		if out, err := a.ends(t, "files open "+p); out != "2" || err != nil {
+			t.Errorf("%s: %q, %v", p, out, err)
+		}
+	}
+	if log := a.log.String(); log != "" {
+		t.Errorf("the log is %s", log)
+	}
+	if out, err := a.ends(t, "files open etc/localtime.old"); out != "2" || err != nil {
+		t.Errorf("%q, %v", out, err)
+	}
+	a.logs(t, "/etc/localtime.old is not granted")
+}

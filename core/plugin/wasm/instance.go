@@ -46,12 +46,17 @@ const maxRefused = 3
 
 // refuse notes what the guest was not allowed to do, in words that may be the guest's.
 func (i *instance) refuse(why string) {
-	why = guest.Printable([]byte(why))
 	i.refusals++
-	i.pool.refused.tell(why)
+	i.pool.refused.tell(i.remember(why))
+}
+
+// remember keeps a refusal for the message of the call's error, and returns it as it may be printed.
+func (i *instance) remember(why string) string {
+	why = guest.Printable([]byte(why))
 	if len(i.refused) < maxRefused && !slices.Contains(i.refused, why) {
 		i.refused = append(i.refused, why)
 	}
+	return why
 }
 
 // newInstance makes what a guest is surrounded with. The guest itself comes with start.
@@ -63,7 +68,13 @@ func (p *Pool) newInstance() (*instance, error) {
 	}})
 	i.files = rofs.New(rofs.Config{
 		Paths: p.rights.Files, Secrets: p.rights.Secrets, Mounts: map[string]wsys.FS{"net": i.net.Tree()},
-		Refused: func(path string, why rofs.Refusal) { i.refuse(p.rights.adviseFile(path, why)) },
+		Refused: func(path string, why rofs.Refusal) {
+			if advice := p.rights.adviseFile(path, why); why == rofs.NotGranted && probed(path) {
+				i.remember(advice)
+			} else {
+				i.refuse(advice)
+			}
+		},
 		Over:    func() bool { return i.ctx.Err() != nil },
 		Trouble: func(path string, err error) { p.logger.Error("a secret can't be read", "secret", path, "err", err) },
 	})

@@ -94,3 +94,16 @@ func (r *Rights) adviseFile(p string, why rofs.Refusal) string {
 	}
 	return fmt.Sprintf("%s can't be granted: the plugin's manifest does not ask for it", path.Clean(p))
 }
+
+// probes are files that the libraries of languages look for by themselves: time zones, name servers, certificates, types
+// of files. It says nothing about a plugin that it is refused them.
+var probes = [...]string{
+	"/etc/localtime", "/etc/zoneinfo", "/usr/share/zoneinfo", "/usr/share/lib/zoneinfo", "/usr/lib/locale/TZ",
+	"/etc/hosts", "/etc/nsswitch.conf", "/etc/resolv.conf",
+	"/etc/pki", "/etc/ssl", "/system/etc/security/cacerts", "/usr/local/share/certs", "/var/lib/ca-certificates",
+	"/etc/apache", "/etc/apache2", "/etc/httpd", "/etc/mime.types", "/usr/local/share/mime", "/usr/share/mime",
+}
+
+func probed(p string) bool {
+	return slices.ContainsFunc(probes[:], func(known string) bool { return p == known || strings.HasPrefix(p, known+"/") })
+}
