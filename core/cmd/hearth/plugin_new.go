@@ -43,6 +43,9 @@ lies.`,
 			if s.Dir == "" {
 				s.Dir = path.Base(s.ID)
 			}
+			if err := s.Check(); err != nil {
+				return usageError{err}
+			}
 			var err error
 			if s.SDK, err = findSDK(sdk); err != nil && s.Language == "go" {
 				return err

@@ -44,8 +44,8 @@ func IsPath(arg string) bool {
 type Describe func(code []byte) (d abi.Description, command bool, err error)
 
 // Open finds the plugin at path: a folder with a manifest, or a module, which may lie beside its manifest. A module
-// without one asks for all of asks. A digest in the manifest is kept, so that a changed artifact is refused later;
-// artifacts without one get theirs.
+// without one asks for all of asks. An artifact that is another than the manifest's digest says is refused with
+// manifest.ErrDigest.
 func Open(path string, asks manifest.Capabilities, describe Describe) (*Package, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -168,22 +168,25 @@ func word(s string) string {
 	return s
 }
 
+// digests compares the artifacts with their digests, and finds those that are missing.
 func (p *Package) digests() error {
 	for i := range p.Manifest.Artifacts {
 		a := &p.Manifest.Artifacts[i]
-		if a.SHA256 != "" {
-			continue
-		}
-		f, err := os.Open(filepath.Join(p.From, a.File))
+		file := filepath.Join(p.From, a.File)
+		f, err := os.Open(file)
 		if err != nil {
 			return err
 		}
 		h := sha256.New()
 		_, err = io.Copy(h, f)
 		if err := errors.Join(err, f.Close()); err != nil {
-			return err
+			return fmt.Errorf("%s: %w", file, err)
 		}
-		a.SHA256 = hex.EncodeToString(h.Sum(nil))
+		sum := hex.EncodeToString(h.Sum(nil))
+		if a.SHA256 != "" && a.SHA256 != sum {
+			return fmt.Errorf("%s is not the file that its manifest speaks of: %w: build the plugin again, or get it anew", file, manifest.ErrDigest)
+		}
+		a.SHA256 = sum
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"go/format"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -70,7 +71,8 @@ var titles = map[string][2]string{
 	manifest.KindFunction: {"a function of PromQL", "The share of the samples in a window that are above a limit."},
 }
 
-func (s *Spec) check() error {
+// Check says what is wrong with what was asked for.
+func (s *Spec) Check() error {
 	switch {
 	case s.Kind == manifest.KindDiscoverer:
 		return fmt.Errorf("a plugin cannot be a discoverer yet: version %s of the plugin ABI has none", abi.Version)
@@ -96,21 +98,19 @@ func has(language, kind string) bool {
 
 // New makes the project and returns the names of its files. Nothing is overwritten.
 func New(s Spec) ([]string, error) {
-	if err := s.check(); err != nil {
+	if err := s.Check(); err != nil {
 		return nil, err
 	}
 	files, err := s.files()
 	if err != nil {
 		return nil, err
 	}
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
+	names := slices.Sorted(maps.Keys(files))
+	for _, name := range names {
 		if _, err := os.Lstat(filepath.Join(s.Dir, name)); err == nil {
 			return nil, fmt.Errorf("%s is there already: choose another folder with --dir", filepath.Join(s.Dir, name))
 		}
 	}
-	slices.Sort(names)
 	for _, name := range names {
 		file := filepath.Join(s.Dir, filepath.FromSlash(name))
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
