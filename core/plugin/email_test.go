@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -67,6 +68,16 @@ func mails(t *testing.T, s *postfix.Server, w world, of func(Use) Use) {
 	}
 	if id := first.Get("Message-ID"); got[1].Header.Get("In-Reply-To") != id || !strings.Contains(n.State, got[1].Header.Get("Message-ID")[1:20]) {
 		t.Errorf("the second mail answers to %s, the first is %s; state %s", got[1].Header.Get("In-Reply-To"), id, n.State)
+	}
+
+	large := &model.Notification{Message: sdktest.Payload(5000), Texts: map[string]string{
+		"headers.Subject": "5000 alerts", "headers.X-Team": "", "to": "dev@example.test", "from": "hearth@example.test",
+		"html": strings.Repeat(`<td style="margin: 0">żółw</td>`+"\n", 200_000),
+	}}
+	if err := c.Notify(t.Context(), large); err != nil {
+		t.Errorf("a mail of seven megabytes: %v", err)
+	} else if size, err := io.Copy(io.Discard, s.Wait(t, "dev", 1)[0].Body); err != nil || size < int64(len(large.Texts["html"])) {
+		t.Errorf("%d bytes have arrived, %v", size, err)
 	}
 
 	hung, err := net.Listen("tcp", "127.0.0.1:0")
