@@ -9,9 +9,10 @@ import (
 
 //go:embed sdk/c/*.c sdk/c/*.h sdk/c/*.mk sdk/c/*.md
 //go:embed sdk/rust/src sdk/rust/Cargo.toml sdk/rust/*.mk sdk/rust/*.md
+//go:embed sdk/assemblyscript/assembly sdk/assemblyscript/*.json sdk/assemblyscript/*.mk sdk/assemblyscript/*.md
 var sdks embed.FS
 
-// SDKs returns a folder for each language: c, rust.
+// SDKs returns a folder for each language: c, rust, assemblyscript.
 func SDKs() fs.FS {
 	sub, err := fs.Sub(sdks, "sdk")
 	if err != nil { // the name above is valid

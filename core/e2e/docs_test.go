@@ -152,6 +152,7 @@ func readerEnv(t *testing.T) []string {
 	dirs := strings.Fields(string(out))
 	env := []string{
 		"PATH=" + filepath.Dir(binary) + ":" + os.Getenv("PATH"), "HOME=" + t.TempDir(),
+		"npm_config_cache=" + filepath.Join(os.Getenv("HOME"), ".npm"),
 		"GOCACHE=" + dirs[0], "GOMODCACHE=" + dirs[1], "GOFLAGS=" + os.Getenv("GOFLAGS"), "GOPROXY=" + os.Getenv("GOPROXY"),
 	}
 	if os.Getenv("HEARTH_BIN") != "" { // it may lie anywhere

@@ -47,7 +47,7 @@ type SDK struct {
 }
 
 // Languages a plugin can be begun in.
-func Languages() []string { return []string{"go", "rust", "c"} }
+func Languages() []string { return []string{"go", "rust", "c", "assemblyscript"} }
 
 var (
 	idPattern   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?/[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)

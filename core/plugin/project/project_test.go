@@ -89,7 +89,7 @@ func TestWhatCannotBeBegunIsExplained(t *testing.T) {
 	}{
 		{"a discoverer", Spec{Kind: "discoverer", ID: "a/b", Language: "go"}, "a plugin cannot be a discoverer yet"},
 		{"another kind", Spec{Kind: "theme", ID: "a/b", Language: "go"}, `kind is "theme", must be exporter, notifier or function`},
-		{"another language", Spec{Kind: "exporter", ID: "a/b", Language: "cobol"}, `language is "cobol", must be one of go, rust, c`},
+		{"another language", Spec{Kind: "exporter", ID: "a/b", Language: "cobol"}, `language is "cobol", must be one of go, rust, c, assemblyscript`},
 		{"a kind that a language can't make", Spec{Kind: "notifier", ID: "a/b", Language: "c"}, "the SDK for c cannot make a notifier: choose another language"},
 		{"no namespace", Spec{Kind: "exporter", ID: "room", Language: "go"}, "must be namespace/name"},
 		{"capitals", Spec{Kind: "exporter", ID: "Acme/room", Language: "go"}, "must be namespace/name"},
