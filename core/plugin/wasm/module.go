@@ -175,15 +175,28 @@ func newCompilationCache(dir cacheDir) (wazero.CompilationCache, error) {
 	return wazero.NewCompilationCacheWithDir(dir.path)
 }
 
-// validate has the original checked by wazero, so that the rewriter changes nothing but what is valid. The interpreter's
-// front does that without making machine code.
-func validate(ctx context.Context, code []byte) error {
+// validate has the original checked by wazero, so that the rewriter changes nothing but what is valid. wazero checks a
+// module, then asks who wants to listen to its functions, then compiles it, which would take many times the code's size in
+// memory: the listener ends it there.
+func validate(ctx context.Context, code []byte) (err error) {
 	rt := wazero.NewRuntimeWithConfig(ctx, runtimeConfig(wazero.NewRuntimeConfigInterpreter()))
 	defer rt.Close(ctx)
-	if _, err := rt.CompileModule(ctx, code); err != nil {
+	defer func() {
+		if r := recover(); r != nil && r != any(validated{}) {
+			panic(r)
+		}
+	}()
+	if _, err := rt.CompileModule(experimental.WithFunctionListenerFactory(ctx, validated{}), code); err != nil {
 		return fmt.Errorf("the module is not valid: %s", printable(err.Error()))
 	}
 	return nil
+}
+
+// validated is the listener that ends a compilation before it begins.
+type validated struct{}
+
+func (validated) NewFunctionListener(api.FunctionDefinition) experimental.FunctionListener {
+	panic(validated{})
 }
 
 // Close releases the module.
