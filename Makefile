@@ -65,6 +65,7 @@ deps: ## the Debian packages in .ci/packages, if any is missing
 	@missing=; for p in $$(grep -v '^#' .ci/packages); do \
 	  dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing$$missing"; sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  case "$$missing" in *postfix*) echo 'postfix postfix/main_mailer_type select No configuration' | $$sudo debconf-set-selections;; esac; \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 
 clean: ## remove what was built (not the data)
