@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -127,6 +128,19 @@ func TestContract(t *testing.T) {
 		},
 	}
 	s.Run(t)
+}
+
+func TestACertificateNeedsItsKey(t *testing.T) {
+	const settings = `{"to": "a@b.c", "from": "d@e.f", "smarthost": "h:25", "tls_config": {"cert": "x"}}`
+	_, err := sdk.NewInstance(newPlugin()).Call(t.Context(), abi.OpConfigure, []byte(settings))
+	if err == nil || !strings.Contains(err.Error(), `secret "key" is not granted`) {
+		t.Errorf("error %v", err)
+	}
+	grant(t, map[string]string{"key": "y"})
+	_, err = sdk.NewInstance(newPlugin()).Call(t.Context(), abi.OpConfigure, []byte(settings))
+	if err == nil || !strings.Contains(err.Error(), "settings: tls_config: certificate: ") || strings.Contains(err.Error(), "y\"") {
+		t.Errorf("error %v", err)
+	}
 }
 
 func TestVersionIsTheManifests(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// certify makes two authorities and a certificate for localhost of the first.
+// certify makes two authorities, and of the first a certificate for localhost and one for a client.
 func (s *Server) certify() error {
 	now := time.Now()
 	authority := &x509.Certificate{
@@ -32,23 +32,34 @@ func (s *Server) certify() error {
 		*ca = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 		keys = append(keys, key)
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	issue := func(serial int64, name string, use x509.ExtKeyUsage) (cert, key string, err error) {
+		private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return "", "", err
+		}
+		der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
+			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name},
+			NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
+			KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{use},
+		}, authority, private.Public(), keys[0])
+		if err != nil {
+			return "", "", err
+		}
+		secret, err := x509.MarshalPKCS8PrivateKey(private)
+		if err != nil {
+			return "", "", err
+		}
+		return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})), nil
+	}
+	cert, key, err := issue(2, "localhost", x509.ExtKeyUsageServerAuth)
 	if err != nil {
 		return err
 	}
-	server := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: authority.NotBefore, NotAfter: authority.NotAfter,
-		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, server, authority, key.Public(), keys[0])
-	if err != nil {
+	if s.ClientCert, s.ClientKey, err = issue(3, "hearth", x509.ExtKeyUsageClientAuth); err != nil {
 		return err
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
+	if err := os.WriteFile(s.path("etc/ca.pem"), []byte(s.CA), 0o644); err != nil {
 		return err
 	}
-	both := append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})...)
-	return os.WriteFile(s.path("etc/chain.pem"), both, 0o600)
+	return os.WriteFile(s.path("etc/chain.pem"), []byte(key+cert), 0o600)
 }

@@ -35,10 +35,13 @@ var files embed.FS
 type Server struct {
 	Submission string // address with STARTTLS and authentication, PLAIN and LOGIN
 	CRAM       string // the same with CRAM-MD5 only
+	Login      string // the same with LOGIN only
 	TLS        string // address with TLS from the first byte
 	Plain      string // address without TLS
 	CA         string // PEM certificate of the authority that signed the server's, for localhost
 	OtherCA    string // PEM certificate of another authority
+	ClientCert string // PEM certificate of a client that the server knows
+	ClientKey  string
 
 	dir string
 }
@@ -78,7 +81,7 @@ func Start(t testing.TB) *Server {
 			t.Error(err)
 		}
 	})
-	for _, address := range []string{s.Submission, s.CRAM, s.TLS, s.Plain} {
+	for _, address := range []string{s.Submission, s.CRAM, s.TLS, s.Plain, s.Login} {
 		if err := listens(address); err != nil {
 			t.Fatal(err)
 		}
@@ -157,11 +160,11 @@ func (s *Server) configure() error {
 	if err := s.certify(); err != nil {
 		return err
 	}
-	ports, err := freePorts(4)
+	ports, err := freePorts(5)
 	if err != nil {
 		return err
 	}
-	for i, address := range []*string{&s.Submission, &s.CRAM, &s.TLS, &s.Plain} {
+	for i, address := range []*string{&s.Submission, &s.CRAM, &s.TLS, &s.Plain, &s.Login} {
 		*address = "localhost:" + ports[i]
 	}
 	values := map[string]any{"Dir": s.dir, "UID": nobody.Uid, "GID": nobody.Gid, "Ports": ports}
@@ -178,7 +181,7 @@ func (s *Server) configure() error {
 			return err
 		}
 	}
-	for name, mechanisms := range map[string]string{"smtpd": "PLAIN LOGIN", "cram": "CRAM-MD5"} {
+	for name, mechanisms := range map[string]string{"smtpd": "PLAIN LOGIN", "cram": "CRAM-MD5", "login": "LOGIN"} {
 		text := fmt.Sprintf("pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: %s\nmech_list: %s\n", s.path("users"), mechanisms)
 		if err := os.WriteFile(s.path("etc/sasl/"+name+".conf"), []byte(text), 0o644); err != nil {
 			return err
