@@ -42,6 +42,8 @@ type Client struct {
 	close sync.Once
 	err   error // of close
 
+	counters sync.Map // *counters by operation
+
 	mu struct {
 		sync.Mutex
 		closed bool
@@ -214,6 +216,6 @@ func (c *Client) call(ctx context.Context, op, target string, body func(left tim
 	if err != nil {
 		err = c.callError(op, err)
 	}
-	c.host.metrics.observe(c.id, op, time.Since(start), usage, len(out), err)
+	c.observe(op, time.Since(start), usage, len(out), err)
 	return out, err
 }

@@ -62,18 +62,36 @@ func (m *metrics) unregister() {
 	}
 }
 
+// counters are the series of one operation of a plugin, found once.
+type counters struct {
+	calls, seconds, fuel, body, sent, received, refused prometheus.Counter
+}
+
+func (m *metrics) of(id, op string) *counters {
+	return &counters{
+		calls: m.calls.WithLabelValues(id, op), seconds: m.seconds.WithLabelValues(id, op), fuel: m.fuel.WithLabelValues(id, op), body: m.body.WithLabelValues(id, op),
+		sent: m.sent.WithLabelValues(id), received: m.received.WithLabelValues(id), refused: m.refused.WithLabelValues(id),
+	}
+}
+
 // observe counts one call.
-func (m *metrics) observe(id, op string, d time.Duration, u guest.Usage, answer int, err error) {
-	m.calls.WithLabelValues(id, op).Inc()
-	m.seconds.WithLabelValues(id, op).Add(d.Seconds())
-	m.fuel.WithLabelValues(id, op).Add(float64(u.Fuel))
-	m.body.WithLabelValues(id, op).Add(float64(answer))
-	m.sent.WithLabelValues(id).Add(float64(u.Sent))
-	m.received.WithLabelValues(id).Add(float64(u.Received))
-	m.refused.WithLabelValues(id).Add(float64(u.Refused))
+func (c *Client) observe(op string, d time.Duration, u guest.Usage, answer int, err error) {
+	m := c.host.metrics
+	found, ok := c.counters.Load(op)
+	if !ok {
+		found, _ = c.counters.LoadOrStore(op, m.of(c.id, op))
+	}
+	n := found.(*counters)
+	n.calls.Inc()
+	n.seconds.Add(d.Seconds())
+	n.fuel.Add(float64(u.Fuel))
+	n.body.Add(float64(answer))
+	n.sent.Add(float64(u.Sent))
+	n.received.Add(float64(u.Received))
+	n.refused.Add(float64(u.Refused))
 	var call *CallError
-	if errors.As(err, &call) {
-		m.errors.WithLabelValues(id, op, call.Code).Inc()
+	if err != nil && errors.As(err, &call) {
+		m.errors.WithLabelValues(c.id, op, call.Code).Inc()
 	}
 }
 

@@ -58,8 +58,11 @@ func Failed(operation string, body []byte) *Error {
 
 // Broken tells whether a guest can't be used after an error: it has not answered, or says so itself.
 func Broken(err error) bool {
+	if err == nil {
+		return false
+	}
 	var e *Error
-	return err != nil && (!errors.As(err, &e) || e.Code == abi.CodePanic)
+	return !errors.As(err, &e) || e.Code == abi.CodePanic
 }
 
 // Kind is how a call has ended that has no answer.

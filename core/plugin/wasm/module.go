@@ -57,7 +57,8 @@ type Module struct {
 	cacheErr error // why it could not be kept; it runs all the same
 
 	live    int           // instances; guarded by Engine.mu
-	changed chan struct{} // closed and made anew when one comes free; guarded by Engine.mu
+	changed chan struct{} // closed and made anew when one comes free and somebody waits; guarded by Engine.mu
+	waited  bool          // somebody waits for changed; guarded by Engine.mu
 }
 
 const (

@@ -123,6 +123,7 @@ func (p *Pool) acquire(ctx context.Context, op string) (*instance, error) {
 			continue
 		}
 		changed := m.changed
+		m.waited = true
 		e.mu.Unlock()
 		select {
 		case <-changed:
@@ -142,8 +143,7 @@ func noStart(ctx context.Context, op, message string) *Fault {
 
 // release puts an instance back after a call, unless it is broken, worn or not needed any more.
 func (p *Pool) release(i *instance, err error) {
-	var failed *startError
-	if guest.Broken(err) || errors.As(err, &failed) || p.module.command || i.module == nil || i.worn() {
+	if guest.Broken(err) || unstarted(err) || p.module.command || i.module == nil || i.worn() {
 		p.discard(i)
 		return
 	}
@@ -160,10 +160,20 @@ func (p *Pool) release(i *instance, err error) {
 	e.mu.Unlock()
 }
 
+func unstarted(err error) bool {
+	if err == nil {
+		return false
+	}
+	var failed *startError
+	return errors.As(err, &failed)
+}
+
 // wake tells those who wait for an instance to look again. Engine.mu is held.
 func (m *Module) wake() {
-	close(m.changed)
-	m.changed = make(chan struct{})
+	if m.waited {
+		close(m.changed)
+		m.changed, m.waited = make(chan struct{}), false
+	}
 }
 
 // discard closes an instance that is in nobody's hands.
