@@ -2,8 +2,6 @@ package plugin
 
 import (
 	"bytes"
-	"context"
-	"encoding/json"
 	"errors"
 	"math"
 	"os"
@@ -13,10 +11,8 @@ import (
 	"time"
 
 	"github.com/hearth-project/hearth/core/plugin/wasm"
-	"github.com/hearth-project/hearth/sdk"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
-	"github.com/hearth-project/hearth/sdk/metric"
 	"github.com/hearth-project/hearth/sdk/sdktest"
 )
 
@@ -166,47 +162,22 @@ func TestAModuleOfALaterVersionIsRefusedWithBothVersions(t *testing.T) {
 	}
 }
 
-// echo answers with the address.
-type echo struct{}
-
-func (echo) Collect(_ context.Context, t sdk.Target, w *metric.Writer) error {
-	w.Gauge("guest_address", "The address.", "address").Sample(1, t.Address)
-	return nil
+func collectFrom(t *testing.T, c *Client, target string) *sdktest.Exposition {
+	t.Helper()
+	body, _, err := c.Collect(t.Context(), target)
+	if err != nil {
+		t.Fatalf("%s: %v", target, err)
+	}
+	e, err := sdktest.ParseExposition(body)
+	if err != nil {
+		t.Fatalf("%s: %v in\n%s", target, err, body)
+	}
+	return e
 }
 
-// TestVectorsOfRequests gives the vectors to the SDK for Go and to those for other languages.
-func TestVectorsOfRequests(t *testing.T) {
-	text, err := os.ReadFile(vectorsOfABI + "vectors/requests.json")
-	if err != nil {
-		t.Fatal(err)
+func wantSeries(t *testing.T, e *sdktest.Exposition, series string, v float64) {
+	t.Helper()
+	if got, ok := e.Series[series]; !ok || got != v {
+		t.Errorf("no %s %v in %v", series, v, e.Series)
 	}
-	var requests []struct {
-		Request, Address string
-		Refused          bool
-	}
-	if err := json.Unmarshal(text, &requests); err != nil || len(requests) < 20 {
-		t.Fatalf("%d vectors, %v", len(requests), err)
-	}
-	check := func(t *testing.T, i sdktest.Instance) {
-		for _, r := range requests {
-			out, err := i.Call(t.Context(), abi.OpCollect, []byte(r.Request))
-			if r.Refused {
-				if e := sdk.AsError(err); e == nil || e.Code != abi.CodeInvalidRequest || e.Retryable {
-					t.Errorf("%s: %q, %v, want it refused", r.Request, out, err)
-				}
-				continue
-			}
-			if err != nil {
-				t.Errorf("%s: %v", r.Request, err)
-				continue
-			}
-			w := metric.NewWriter(metric.Text)
-			w.Gauge("guest_address", "The address.", "address").Sample(1, r.Address)
-			if want, _ := w.AppendTo(nil); string(out) != string(want) {
-				t.Errorf("%s: %s, want %s", r.Request, out, want)
-			}
-		}
-	}
-	t.Run("go", func(t *testing.T) { check(t, sdk.NewInstance(sdk.Plugin{Exporter: echo{}})) })
-	inEachLanguage(t, func(t *testing.T, w world, use Use) { check(t, newTrial(t, w.o.Dir, use.ID, "")) })
 }

@@ -1,4 +1,4 @@
-package plugin
+package languages
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/sdk"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/sdktest"
@@ -49,7 +50,7 @@ func code(i sdktest.Instance, t *testing.T, op string, in []byte) string {
 }
 
 func TestDamagedRequestsInEachLanguage(t *testing.T) {
-	text, err := os.ReadFile(vectorsOfABI + "vectors/requests.json")
+	text, err := os.ReadFile(vectors + "vectors/requests.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,8 +58,8 @@ func TestDamagedRequestsInEachLanguage(t *testing.T) {
 	if err := json.Unmarshal(text, &requests); err != nil {
 		t.Fatal(err)
 	}
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
-		i := newTrial(t, w.o.Dir, use.ID, "")
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
+		i := newTrial(t, w.dir, use.ID, "")
 		r := rand.New(rand.NewPCG(5, 6))
 		taken := 0
 		for range 3000 {
@@ -79,7 +80,7 @@ func TestDamagedRequestsInEachLanguage(t *testing.T) {
 }
 
 func TestDamagedBatchesInEachLanguage(t *testing.T) {
-	files, err := filepath.Glob(vectorsOfABI + "vectors/*.batch")
+	files, err := filepath.Glob(vectors + "vectors/*.batch")
 	if err != nil || len(files) == 0 {
 		t.Fatal(err)
 	}
@@ -100,11 +101,11 @@ func TestDamagedBatchesInEachLanguage(t *testing.T) {
 		}
 		batches = append(batches, b.Append(nil))
 	}
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
-		if m, err := w.manifest(use.ID); err != nil || len(m.Functions) == 0 {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
+		if functions, err := w.Functions(use.ID); err != nil || len(functions) == 0 {
 			return // an SDK for exporters
 		}
-		i := newTrial(t, w.o.Dir, use.ID, "")
+		i := newTrial(t, w.dir, use.ID, "")
 		r := rand.New(rand.NewPCG(7, 8))
 		taken := 0
 		for range 3000 {

@@ -1,4 +1,4 @@
-package plugin
+package languages
 
 import (
 	"errors"
@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/sdktest"
 )
@@ -75,9 +76,9 @@ func TestExampleExportersMeasureRedis(t *testing.T) {
 	var first *sdktest.Exposition
 	for _, example := range exampleExporters {
 		t.Run(example, func(t *testing.T) {
-			plugins, id := installMade(t, "../../examples/"+example)
+			plugins, id := installMade(t, "../../../examples/"+example)
 			w := newWorld(t, plugins)
-			use := Use{ID: id, Grant: Grant{Net: []string{"${target}"}, Secrets: secret("sesame\n")}}
+			use := plugin.Use{ID: id, Grant: plugin.Grant{Net: []string{"${target}"}, Secrets: secret("sesame\n")}}
 			c := w.open(use)
 			e := collectFrom(t, c, address)
 			wantSeries(t, e, `{__name__="redis_db_keys", db="db0"}`, 1)
@@ -106,7 +107,7 @@ func TestExampleExportersMeasureRedis(t *testing.T) {
 			} {
 				use.Grant.Secrets = tt.secrets
 				_, _, err := w.open(use).Collect(t.Context(), tt.address)
-				var call *CallError
+				var call *plugin.CallError
 				if !errors.As(err, &call) || call.Code != tt.code || !strings.Contains(call.Message, tt.text) {
 					t.Errorf("%s: %v, want %s %q", tt.name, err, tt.code, tt.text)
 				}
@@ -142,10 +143,10 @@ func zscores(function string, series, steps int) *abi.Batch {
 }
 
 func TestExampleFunctionEqualsTheOneInGo(t *testing.T) {
-	plugins, id := installMade(t, "../../examples/function-rust")
+	plugins, id := installMade(t, "../../../examples/function-rust")
 	installAnomaly(t)
 	w := newWorld(t, plugins)
-	rust, golang := w.open(Use{ID: id}), w.open(Use{ID: "hearth/anomaly"})
+	rust, golang := w.open(plugin.Use{ID: id}), w.open(plugin.Use{ID: "hearth/anomaly"})
 	for _, args := range [][]abi.Arg{nil, {{Numbers: []float64{1}}}, {{Numbers: []float64{19}}}, {{Numbers: []float64{math.NaN()}}}} {
 		b := zscores("example_zscore", 30, 100)
 		b.Args = args
@@ -168,8 +169,8 @@ func TestExampleFunctionEqualsTheOneInGo(t *testing.T) {
 
 // BenchmarkExampleFunction has the numbers of BenchmarkFunction, and of anomaly's BenchmarkNative.
 func BenchmarkExampleFunction(b *testing.B) {
-	plugins, id := installMade(b, "../../examples/function-rust")
-	c := newWorld(b, plugins).open(Use{ID: id})
+	plugins, id := installMade(b, "../../../examples/function-rust")
+	c := newWorld(b, plugins).open(plugin.Use{ID: id})
 	batch := zscores("example_zscore", 1000, 241)
 	out := make([]float64, batch.Series*batch.Steps)
 	for b.Loop() {

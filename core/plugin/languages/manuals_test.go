@@ -1,4 +1,4 @@
-package plugin
+package languages
 
 import (
 	"os"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/core/plugin/wasm"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
@@ -37,7 +38,7 @@ func TestTheProgramsOfTheManualsAreBuiltAndLoaded(t *testing.T) {
 	for _, language := range languages {
 		t.Run(language, func(t *testing.T) {
 			m := manuals[language]
-			sdk := filepath.Join("../../sdk", language)
+			sdk := filepath.Join("../../../sdk", language)
 			text, err := os.ReadFile(filepath.Join(sdk, "README.md"))
 			if err != nil {
 				t.Fatal(err)
@@ -115,5 +116,5 @@ func openManual(t *testing.T, work string, files map[string]string) {
 			t.Fatal(err)
 		}
 	}
-	newWorld(t, plugins).open(Use{ID: "acme/level", Grant: Grant{Net: []string{"${target}"}}})
+	newWorld(t, plugins).open(plugin.Use{ID: "acme/level", Grant: plugin.Grant{Net: []string{"${target}"}}})
 }

@@ -1,22 +1,21 @@
-package plugin
+package languages
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"math"
 	"net"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/hearth-project/hearth/core/plugin/wasm"
+	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/sdk"
 	"github.com/hearth-project/hearth/sdk/abi"
-	"github.com/hearth-project/hearth/sdk/manifest"
+	"github.com/hearth-project/hearth/sdk/metric"
 	"github.com/hearth-project/hearth/sdk/sdktest"
 )
 
@@ -25,75 +24,19 @@ import (
 
 var languages = []string{"c", "rust", "assemblyscript"}
 
-// made holds a sync.Once for each folder that installMade has built.
-var made sync.Map
-
-// installMade builds a plugin of another language, which `make OUT=FILE` does in its folder, and installs it under the id
-// that its manifest has.
-func installMade(t testing.TB, source string) (plugins, id string) {
-	t.Helper()
-	m, err := manifest.Load(filepath.Join(source, manifest.FileName))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plugins = filepath.Join(built.dir, "plugins")
-	once, _ := made.LoadOrStore(source, &sync.Once{})
-	once.(*sync.Once).Do(func() {
-		dir := filepath.Join(plugins, filepath.FromSlash(m.ID))
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			t.Fatal(err)
-		}
-		out, err := exec.Command("make", "-s", "-C", source, "OUT="+filepath.Join(dir, m.Artifacts[0].File)).CombinedOutput()
-		if err != nil {
-			t.Fatalf("make in %s: %v; what it needs are the packages of .ci/packages, which make deps installs\n%s", source, err, out)
-		}
-		text, err := os.ReadFile(filepath.Join(source, manifest.FileName))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, manifest.FileName), text, 0o644); err != nil {
-			t.Fatal(err)
-		}
-		if err := manifest.Seal(dir); err != nil {
-			t.Fatal(err)
-		}
-	})
-	return plugins, m.ID
-}
-
 // inEachLanguage runs a test with the guest of each SDK.
-func inEachLanguage(t *testing.T, test func(t *testing.T, w world, use Use)) {
+func inEachLanguage(t *testing.T, test func(t *testing.T, w world, use plugin.Use)) {
 	for _, language := range languages {
 		t.Run(language, func(t *testing.T) {
-			plugins, id := installMade(t, "../../sdk/"+language+"/testdata")
-			test(t, newWorld(t, plugins), Use{ID: id, Grant: Grant{Net: []string{"127.0.0.1:*"}}})
+			plugins, id := installMade(t, "../../../sdk/"+language+"/testdata")
+			test(t, newWorld(t, plugins), plugin.Use{ID: id, Grant: plugin.Grant{Net: []string{"127.0.0.1:*"}}})
 		})
-	}
-}
-
-func collectFrom(t *testing.T, c *Client, target string) *sdktest.Exposition {
-	t.Helper()
-	body, _, err := c.Collect(t.Context(), target)
-	if err != nil {
-		t.Fatalf("%s: %v", target, err)
-	}
-	e, err := sdktest.ParseExposition(body)
-	if err != nil {
-		t.Fatalf("%s: %v in\n%s", target, err, body)
-	}
-	return e
-}
-
-func wantSeries(t *testing.T, e *sdktest.Exposition, series string, v float64) {
-	t.Helper()
-	if got, ok := e.Series[series]; !ok || got != v {
-		t.Errorf("no %s %v in %v", series, v, e.Series)
 	}
 }
 
 // TestExpositionOfEachLanguage compares with what sdk/metric makes of the same.
 func TestExpositionOfEachLanguage(t *testing.T) {
-	text, err := os.ReadFile("../../sdk/abi/testdata/exposition.txt")
+	text, err := os.ReadFile("../../../sdk/abi/testdata/exposition.txt")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +44,7 @@ func TestExpositionOfEachLanguage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
 		got := collectFrom(t, w.open(use), "exposition")
 		for series, v := range want.Series {
 			if x, ok := got.Series[series]; !ok || math.Float64bits(x) != math.Float64bits(v) {
@@ -125,7 +68,7 @@ func TestExpositionOfEachLanguage(t *testing.T) {
 }
 
 func TestRequestsInEachLanguage(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
 		c := w.open(use)
 		for _, address := range []string{"db:5432", "", `with "quotes" and a \`, "żółć \U0001f525 <&>\u2028", "tab\tline\nend"} {
 			key := "{__name__=\"guest_address\"}"
@@ -143,7 +86,7 @@ func quote(s string) string {
 }
 
 func TestSettingsInEachLanguage(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
 		wantSeries(t, collectFrom(t, w.open(use), "settings"), `{__name__="guest_settings", factor="2", loud="false", name="nobody", parts="0"}`, 1)
 		use.Config = map[string]any{"name": "ży \"ć\"", "factor": 1.5e2, "loud": true, "parts": []any{"a", map[string]any{"b": []int{1, 2}}, nil}}
 		wantSeries(t, collectFrom(t, w.open(use), "settings"), `{__name__="guest_settings", factor="150", loud="true", name="ży \"ć\"", parts="3"}`, 1)
@@ -164,7 +107,7 @@ func TestSettingsInEachLanguage(t *testing.T) {
 }
 
 func TestErrorsInEachLanguage(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
 		use.Grant.Secrets = nil
 		c := w.open(use)
 		for _, tt := range []struct {
@@ -188,7 +131,7 @@ func TestErrorsInEachLanguage(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), tt.within)
 			_, _, err := c.Collect(ctx, tt.target)
 			cancel()
-			var call *CallError
+			var call *plugin.CallError
 			if !errors.As(err, &call) || call.Code != tt.code || call.Retryable() != tt.retryable || call.RetryAfter() != tt.after || !strings.Contains(call.Message, tt.text) {
 				t.Errorf("%s: %#v, want %s %q", tt.target, err, tt.code, tt.text)
 			}
@@ -198,7 +141,7 @@ func TestErrorsInEachLanguage(t *testing.T) {
 }
 
 func TestSecretsAndLogInEachLanguage(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
 		secret := "s3\"cret\r\n"
 		use.Grant.Secrets = map[string]func() (string, error){"key": func() (string, error) { return secret, nil }}
 		c := w.open(use)
@@ -232,7 +175,7 @@ func TestConnectionsInEachLanguage(t *testing.T) {
 		t.Cleanup(func() { l.Close(); all.Wait() })
 		return "tcp://" + l.Addr().String()
 	}
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
 		c := w.open(use)
 		answers := listen(t, func(c net.Conn) {
 			b := make([]byte, len("hello\n"))
@@ -247,7 +190,7 @@ func TestConnectionsInEachLanguage(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer cancel()
 		_, _, err := c.Collect(ctx, silent)
-		var call *CallError
+		var call *plugin.CallError
 		if !errors.As(err, &call) || call.Code != abi.CodeTimeout || call.Message != "no time left" {
 			t.Errorf("a server that does not answer: %v", err)
 		}
@@ -256,9 +199,9 @@ func TestConnectionsInEachLanguage(t *testing.T) {
 
 func TestFunctionsInEachLanguage(t *testing.T) {
 	missing := math.Float64frombits(abi.MissingBits)
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
 		use.Config = map[string]any{"factor": 3}
-		if m, err := w.manifest(use.ID); err != nil || len(m.Functions) == 0 {
+		if functions, err := w.Functions(use.ID); err != nil || len(functions) == 0 {
 			return // an SDK for exporters
 		}
 		c := w.open(use)
@@ -297,76 +240,53 @@ func TestFunctionsInEachLanguage(t *testing.T) {
 	})
 }
 
-// trial is a module as the contract suite calls it. Its rights are all that its manifest asks for.
-type trial struct {
-	module   *wasm.Module
-	rights   wasm.Rights
-	target   string
-	settings []byte
-	pool     *wasm.Pool
-	closing  func(func())
+func TestContractInEachLanguage(t *testing.T) {
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) {
+		contract(t, w.dir, use.ID, sdktest.Suite{Target: "settings", BadSettings: map[string]string{"a negative factor": `{"factor": -1}`}})
+	})
 }
 
-// Call implements sdktest.Instance. The host configures a module by itself: settings are kept for the pool.
-func (r *trial) Call(ctx context.Context, op string, in []byte) ([]byte, error) {
-	body := func() ([]byte, error) { return in, nil }
-	if op == abi.OpConfigure {
-		r.settings, op, body = in, abi.OpDescribe, nil
-		if len(in) == 0 {
-			r.settings = []byte("{}")
+// echo answers with the address.
+type echo struct{}
+
+func (echo) Collect(_ context.Context, t sdk.Target, w *metric.Writer) error {
+	w.Gauge("guest_address", "The address.", "address").Sample(1, t.Address)
+	return nil
+}
+
+// TestVectorsOfRequests gives the vectors to the SDK for Go and to those for other languages.
+func TestVectorsOfRequests(t *testing.T) {
+	text, err := os.ReadFile(vectors + "vectors/requests.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var requests []struct {
+		Request, Address string
+		Refused          bool
+	}
+	if err := json.Unmarshal(text, &requests); err != nil || len(requests) < 20 {
+		t.Fatalf("%d vectors, %v", len(requests), err)
+	}
+	check := func(t *testing.T, i sdktest.Instance) {
+		for _, r := range requests {
+			out, err := i.Call(t.Context(), abi.OpCollect, []byte(r.Request))
+			if r.Refused {
+				if e := sdk.AsError(err); e == nil || e.Code != abi.CodeInvalidRequest || e.Retryable {
+					t.Errorf("%s: %q, %v, want it refused", r.Request, out, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v", r.Request, err)
+				continue
+			}
+			w := metric.NewWriter(metric.Text)
+			w.Gauge("guest_address", "The address.", "address").Sample(1, r.Address)
+			if want, _ := w.AppendTo(nil); string(out) != string(want) {
+				t.Errorf("%s: %s, want %s", r.Request, out, want)
+			}
 		}
 	}
-	if r.pool == nil {
-		r.pool = r.module.NewPool(r.rights, r.settings, nil)
-		r.closing(r.pool.Close)
-	}
-	out, _, err := r.pool.Call(ctx, wasm.Request{Operation: op, Target: r.target, Body: body})
-	if err != nil {
-		e := (&Client{}).callError(op, err)
-		return nil, &sdk.Error{Code: e.Code, Message: e.Message, Retryable: e.Retryable(), RetryAfter: e.RetryAfter()}
-	}
-	return out, nil
-}
-
-// trials loads a module that was installed and returns what makes instances of it, whose target is the same for all.
-func trials(t *testing.T, plugins, id, target string) (start func() sdktest.Instance, manifestFile string) {
-	t.Helper()
-	manifestFile = filepath.Join(plugins, filepath.FromSlash(id), manifest.FileName)
-	m, err := manifest.Load(manifestFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	code, err := os.ReadFile(filepath.Join(filepath.Dir(manifestFile), m.Artifacts[0].File))
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := wasm.NewEngine(wasm.Options{})
-	t.Cleanup(e.Close)
-	module, err := e.Load(t.Context(), wasm.Source{ID: id, Code: code, Instances: 1000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { module.Close() })
-	rights := wasm.Rights{Asked: m.Capabilities, Net: []string{"127.0.0.1:*"}}
-	return func() sdktest.Instance {
-		return &trial{module: module, rights: rights, target: target, settings: []byte("{}"), closing: func(f func()) { t.Cleanup(f) }}
-	}, manifestFile
-}
-
-func newTrial(t *testing.T, plugins, id, target string) sdktest.Instance {
-	start, _ := trials(t, plugins, id, target)
-	return start()
-}
-
-// contract runs the suite with a module that was installed.
-func contract(t *testing.T, plugins, id string, s sdktest.Suite) {
-	t.Helper()
-	s.Start, s.Manifest = trials(t, plugins, id, s.Target)
-	s.Run(t)
-}
-
-func TestContractInEachLanguage(t *testing.T) {
-	inEachLanguage(t, func(t *testing.T, w world, use Use) {
-		contract(t, w.o.Dir, use.ID, sdktest.Suite{Target: "settings", BadSettings: map[string]string{"a negative factor": `{"factor": -1}`}})
-	})
+	t.Run("go", func(t *testing.T) { check(t, sdk.NewInstance(sdk.Plugin{Exporter: echo{}})) })
+	inEachLanguage(t, func(t *testing.T, w world, use plugin.Use) { check(t, newTrial(t, w.dir, use.ID, "")) })
 }
