@@ -79,6 +79,7 @@ const patience = 3 * time.Second
 type run struct {
 	o        Options
 	report   *Report
+	command  bool // of level 0: its errors are exit codes, which do not tell one from another
 	registry *prometheus.Registry
 	host     *plugin.Host
 	client   *plugin.Client
@@ -121,6 +122,7 @@ func (r *run) artifact() error {
 	if err != nil {
 		return err
 	}
+	r.command = a.Mode == manifest.ModeCommand
 	r.report.Runtime, r.report.File, r.report.Size = a.Runtime, a.File, fi.Size()
 	return nil
 }
@@ -167,7 +169,9 @@ func explain(err error, bare bool) string {
 func (r *run) contract(ctx context.Context) {
 	r.description(ctx)
 	r.strange(ctx)
-	r.settings(ctx)
+	if !r.command { // which has its settings with each request
+		r.settings(ctx)
+	}
 	for _, k := range r.o.Manifest.Kinds {
 		switch k {
 		case manifest.KindExporter:
@@ -232,7 +236,11 @@ func (r *run) strange(ctx context.Context) {
 			continue
 		}
 		_, err := r.call(ctx, x.op, []byte("{}"))
-		if p := refusal(err, abi.CodeUnimplemented); p != "" {
+		code := abi.CodeUnimplemented
+		if r.command && err != nil {
+			code = codeOf(err)
+		}
+		if p := refusal(err, code); p != "" {
 			problems = append(problems, x.op+": "+p)
 		}
 	}
@@ -279,6 +287,15 @@ func refusal(err error, code string) string {
 		return fmt.Sprintf("it is refused with %s (%s), it must be %s", call.Code, call.Message, code)
 	case call.Retryable():
 		return fmt.Sprintf("the error %s (%s) is retryable: the same request would fail again", call.Code, call.Message)
+	}
+	return ""
+}
+
+// codeOf returns the code of an error of the plugin's, or nothing.
+func codeOf(err error) string {
+	var call *plugin.CallError
+	if errors.As(err, &call) {
+		return call.Code
 	}
 	return ""
 }

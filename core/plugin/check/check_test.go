@@ -41,7 +41,11 @@ func build(t *testing.T, source string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w", "-buildmode=c-shared", "-o", filepath.Join(dir, m.Artifacts[0].File), source)
+	args := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", filepath.Join(dir, m.Artifacts[0].File)}
+	if m.Artifacts[0].Mode != manifest.ModeCommand {
+		args = append(args, "-buildmode=c-shared")
+	}
+	cmd := exec.Command("go", append(args, source)...)
 	cmd.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
@@ -92,6 +96,13 @@ func TestAPluginThatKeepsTheContract(t *testing.T) {
 	}
 	if r.ID != "hearth/anomaly" || r.Size == 0 || r.Start <= 0 || r.Restart <= 0 || r.Measured != "eval" || r.Call <= 0 || r.Answer != 8*manySeries*manySteps || r.Memory == 0 {
 		t.Errorf("got %+v", r)
+	}
+}
+
+func TestACommandThatKeepsTheContract(t *testing.T) {
+	r := checked(t, "./testdata/command", Options{})
+	if got := lines(r); got != "" || !r.Succeeded || r.Measured != "collect" || r.ABI != "1.0" {
+		t.Errorf("got %+v\n%s", r, got)
 	}
 }
 

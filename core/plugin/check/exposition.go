@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 )
@@ -60,7 +61,7 @@ func parse(body []byte) (*exposition, error) {
 			p.Labels(&ls)
 			ls = ls.WithoutEmpty() // as when scraped
 			e.series++
-			e.names[ls.Get(labels.MetricName)] = true
+			e.names[ls.Get(model.MetricNameLabel)] = true
 			err = once(seen, "the series", ls.String())
 		}
 		if err != nil {

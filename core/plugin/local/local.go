@@ -36,6 +36,9 @@ func IsPath(arg string) bool {
 	if strings.HasSuffix(arg, ".wasm") || strings.HasPrefix(arg, ".") || filepath.IsAbs(arg) {
 		return true
 	}
+	if fi, err := os.Stat(arg); err == nil && fi.Mode().IsRegular() {
+		return true
+	}
 	_, err := os.Stat(filepath.Join(arg, manifest.FileName))
 	return err == nil
 }

@@ -131,7 +131,8 @@ func TestFunctionsNeedAManifest(t *testing.T) {
 func TestPathsAndIDsAreToldApart(t *testing.T) {
 	t.Chdir(t.TempDir())
 	write(t, "acme/room/"+manifest.FileName, text)
-	for arg, want := range map[string]bool{"hearth/node": false, "acme/room": true, "./x": true, ".": true, "/x": true, "room.wasm": true, "acme/hall": false} {
+	write(t, "acme/room/room", "")
+	for arg, want := range map[string]bool{"acme/room/room": true, "hearth/node": false, "acme/room": true, "./x": true, ".": true, "/x": true, "room.wasm": true, "acme/hall": false} {
 		if IsPath(arg) != want {
 			t.Errorf("%s: %v", arg, !want)
 		}
