@@ -9,7 +9,8 @@
 //		return nil
 //	}
 //
-// Build the module with
+// `hearth plugin new` begins a project with tests and a manifest, `hearth plugin build` builds it, `hearth plugin check` holds
+// what was built to the contract; core/docs/plugins shows it from an empty folder on. What build does for a module is
 //
 //	GOOS=wasip1 GOARCH=wasm go build -trimpath -ldflags '-s -w' -buildmode=c-shared -o NAME.wasm
 //
