@@ -22,10 +22,10 @@ type mapped struct {
 
 func (op *mapped) open(q *query) ([]series, error) {
 	ss, err := op.of.open(q)
-	if err == nil && op.rename {
-		ss = unnamed(q, ss)
+	if err != nil || !op.rename {
+		return ss, err
 	}
-	return ss, err
+	return unnamed(q, ss), q.ctx.Err() // there may be very many calls in each other
 }
 
 func (op *mapped) run(q *query, out sink) error {

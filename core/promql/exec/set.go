@@ -15,6 +15,9 @@ func newSet(b *plan.Binary, l, r operator) operator {
 			return nil, err
 		}
 		right, err := collect(q, r)
+		if err == nil {
+			err = q.ctx.Err() // there may be very many of them in each other
+		}
 		if err != nil {
 			return nil, err
 		}
