@@ -120,7 +120,7 @@ func (c *Client) check(ctx context.Context, v *version) error {
 	}
 	for _, k := range v.Kinds {
 		if k != manifest.KindDiscoverer && !slices.Contains(d.Kinds, k) {
-			return fmt.Errorf("its manifest says it is a %s, the plugin says it is %s: build it again", k, nameList(d.Kinds))
+			return fmt.Errorf("its manifest says it is a %s, the plugin says it is %s: build it again", k, guest.Printable([]byte(nameList(d.Kinds))))
 		}
 	}
 	return v.checkFunctions(d.Functions)

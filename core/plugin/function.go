@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
@@ -33,7 +34,7 @@ func (h *Host) Functions(id string) ([]manifest.Function, error) {
 func (v *version) checkFunctions(has []string) error {
 	for _, f := range v.Functions {
 		if !slices.Contains(has, f.Name) {
-			return fmt.Errorf("its manifest has the function %s, the plugin has %s: build it again", f.Name, cmp.Or(strings.Join(has, ", "), "none"))
+			return fmt.Errorf("its manifest has the function %s, the plugin has %s: build it again", f.Name, guest.Printable([]byte(cmp.Or(strings.Join(has, ", "), "none"))))
 		}
 	}
 	return nil
