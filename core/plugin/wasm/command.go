@@ -77,7 +77,9 @@ func commandInput(r Request, settings []byte) ([]byte, error) {
 	return json.Marshal(fields)
 }
 
-// limitedBuffer keeps the first bytes that are written and notes that there were more.
+var errTooMuch = errors.New("too much output")
+
+// limitedBuffer keeps the first bytes that are written, and refuses more.
 type limitedBuffer struct {
 	bytes.Buffer
 	limit int
@@ -88,7 +90,7 @@ func (b *limitedBuffer) Write(p []byte) (int, error) {
 	if room := b.limit - b.Len(); len(p) > room {
 		b.over = true
 		b.Buffer.Write(p[:room])
-		return len(p), nil
+		return room, errTooMuch
 	}
 	return b.Buffer.Write(p)
 }

@@ -223,7 +223,7 @@ func TestHostileModulesAreRefused(t *testing.T) {
 	}
 	t.Run("no file is left out", func(t *testing.T) {
 		files, err := filepath.Glob("testdata/hostile/*.wat")
-		if err != nil || len(files) != 25+4 {
+		if err != nil || len(files) != 25+4+1 {
 			t.Errorf("%d files, %v: name the new ones in a table", len(files), err)
 		}
 	})
@@ -247,6 +247,22 @@ func TestHostileModulesThatBreakOff(t *testing.T) {
 			h.goesOn(t)
 		})
 	}
+}
+
+func TestAHostileCommand(t *testing.T) {
+	h := newHostile(t)
+	m, err := h.Load(t.Context(), Source{ID: "hostile/command", Code: hostileText(t, "print-bomb"), Command: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	a := h.attempt(t, m, Rights{})
+	out, err := a.ends(t, "{}")
+	wantFault(t, err, Malformed, "it printed more than 16777216 bytes")
+	if out != "" {
+		t.Errorf("%d bytes are handed on", len(out))
+	}
+	h.goesOn(t)
 }
 
 // everything is a manifest that asks for all there is.
