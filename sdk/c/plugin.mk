@@ -1,7 +1,8 @@
 # plugin.mk builds a plugin in C: `include` it after `SOURCES := my.c` and `SDK := where hearth.c is`; it leaves OUT.
 # Needs, by their names in Debian: clang, lld, wasi-libc, libclang-rt-dev-wasm32.
 CC     := clang
-CFLAGS := --target=wasm32-wasi -O3 -std=gnu11 -Wall -Wextra -I$(SDK)
+OPTIMIZE ?= 3
+CFLAGS := --target=wasm32-wasi -O$(OPTIMIZE) -std=gnu11 -Wall -Wextra -I$(SDK)
 OUT    ?= plugin.wasm
 
 # Compiled one by one and linked without -O: with it clang runs wasm-opt if there is one, which does not know newer instructions.

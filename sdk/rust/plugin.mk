@@ -3,7 +3,8 @@
 # in Debian rustc, libstd-rust-dev-wasm32 and lld. With cargo none of this is needed, see README.md.
 has   = $(shell $(1) --print target-libdir --target wasm32-wasi 2>/dev/null | xargs -r ls 2>/dev/null | grep -m1 -o libstd)
 RUSTC ?= $(firstword $(foreach r,rustc /usr/bin/rustc,$(if $(call has,$(r)),$(r))))
-FLAGS := --edition 2021 --target wasm32-wasi -C opt-level=3 -C linker=wasm-ld -C strip=symbols -C panic=abort -C codegen-units=1
+OPTIMIZE ?= 3
+FLAGS := --edition 2021 --target wasm32-wasi -C opt-level=$(OPTIMIZE) -C linker=wasm-ld -C strip=symbols -C panic=abort -C codegen-units=1
 # hearth counts the passes of loops, so that it can stop them. With UNROLL := 8 a pass does more: functions that go over many
 # samples are up to twice as fast, and the module is a sixth larger.
 ifdef UNROLL
