@@ -47,7 +47,7 @@ https://prometheus.io/docs/prometheus/latest/configuration/https/`,
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd.Context(), args[0]) },
 	}
 	f := cmd.Flags()
-	r.flags(f)
+	r.flags(cmd)
 	f.StringVar(&r.listen, "listen", "127.0.0.1:9100", "address to listen on")
 	f.StringVar(&r.target, "target", "", "address that /metrics measures")
 	f.StringVar(&r.webConfig, "web.config.file", "", "TLS and authentication, in the format of Prometheus's exporter toolkit")

@@ -61,7 +61,7 @@ can't be looked at without them is skipped, and says so. Ends with 1 if somethin
 			return err
 		},
 	}
-	u.flags(cmd.Flags())
+	u.flags(cmd)
 	cmd.Flags().StringVar(&o.Target, "target", "", "for exporters: address of something to measure")
 	cmd.Flags().BoolVar(&o.Send, "send", false, "for notifiers: deliver test messages")
 	cmd.Flags().StringArrayVar(&args, "args", nil, "for functions: NAME=1,2 are arguments besides the data with which one can be computed; may be repeated")

@@ -44,7 +44,7 @@ func newPluginList() *cobra.Command {
 			return printPlugins(cmd.OutOrStdout(), list)
 		},
 	}
-	u.folderFlags(cmd.Flags())
+	u.folderFlags(cmd)
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return cmd
 }

@@ -44,7 +44,7 @@ plugin. It runs in the same sandbox as in the server, and may do what the --gran
 		RunE: func(cmd *cobra.Command, args []string) error { return r.run(cmd, args[0]) },
 	}
 	f := cmd.Flags()
-	r.flags(f)
+	r.flags(cmd)
 	f.StringVar(&r.target, "target", "", "address of the target, for exporters")
 	f.StringVar(&r.function, "function", "", "function to compute, of a plugin that has more than one")
 	f.StringSliceVar(&r.values, "values", nil, "for functions: the values of one series, a minute apart; for one of range vectors they are its window")

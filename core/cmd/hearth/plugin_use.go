@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/spf13/pflag"
+	"github.com/spf13/cobra"
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/host"
@@ -27,8 +27,9 @@ type pluginUse struct {
 	registry      prometheus.Registerer // of the host's own metrics; nil keeps them to itself
 }
 
-func (u *pluginUse) flags(f *pflag.FlagSet) {
-	u.folderFlags(f)
+func (u *pluginUse) flags(cmd *cobra.Command) {
+	u.folderFlags(cmd)
+	f := cmd.Flags()
 	f.StringVar(&u.settings, "settings", "{}", "the plugin's own settings, a JSON object, or @FILE with one")
 	f.StringVar(&u.use.Runtime, "runtime", "", "wasm or native: the plugin's module or its program; default wasm if there is one")
 	f.StringVar(&u.use.Trust, "trust", "", "native: the plugin's program may run, which its grant does not confine; sha256:DIGEST: that one")
@@ -39,7 +40,8 @@ func (u *pluginUse) flags(f *pflag.FlagSet) {
 	f.StringToStringVar(&u.secrets, "grant-secret", nil, "secrets it may read, NAME=file:PATH")
 }
 
-func (u *pluginUse) folderFlags(f *pflag.FlagSet) {
+func (u *pluginUse) folderFlags(cmd *cobra.Command) {
+	f := cmd.Flags()
 	f.StringVar(&u.config, "config", "", "configuration file to take [plugins] from")
 	f.StringVar(&u.dir, "dir", "", "folder of the plugins, in place of [plugins] dir")
 }
