@@ -8,13 +8,16 @@ import (
 	"math/rand/v2"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/hearth-project/hearth/core/plugin"
+	"github.com/hearth-project/hearth/core/plugin/check"
 	"github.com/hearth-project/hearth/sdk/abi"
+	"github.com/hearth-project/hearth/sdk/manifest"
 	"github.com/hearth-project/hearth/sdk/sdktest"
 )
 
@@ -112,6 +115,18 @@ func TestExampleExportersMeasureRedis(t *testing.T) {
 					t.Errorf("%s: %v, want %s %q", tt.name, err, tt.code, tt.text)
 				}
 			}
+			t.Run("hearth plugin check", func(t *testing.T) {
+				use.Config, use.Grant.Secrets = nil, secret("sesame")
+				from := filepath.Join(plugins, filepath.FromSlash(id))
+				m, err := manifest.Load(from)
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := check.Run(t.Context(), check.Options{Host: plugin.Options{Dir: plugins}, Use: use, Manifest: m, From: from, Target: address, Calls: 20})
+				if err != nil || !r.Succeeded {
+					t.Errorf("%v: %+v", err, r)
+				}
+			})
 			t.Run("contract", func(t *testing.T) {
 				contract(t, plugins, id, sdktest.Suite{Target: startRedis(t, "")})
 			})
