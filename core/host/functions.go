@@ -44,25 +44,32 @@ func (f *functions) apply(uses []*config.PluginUse) error {
 	if same && reflect.DeepEqual(has, f.has) {
 		return nil
 	}
-	var (
-		clients []opened
-		all     []callout.Function
-	)
-	abandon := func(err error) error { return errors.Join(err, closeAll(clients)) }
+	var clients, fresh []opened
+	if same { // another version of a plugin is in its client already
+		clients = f.clients
+	}
+	abandon := func(err error) error { return errors.Join(err, closeAll(fresh)) }
+	var all []callout.Function
 	for i, use := range uses {
-		client, err := f.open(context.Background(), *use)
-		if err != nil {
-			return abandon(err)
+		if !same {
+			client, err := f.open(context.Background(), *use)
+			if err != nil {
+				return abandon(err)
+			}
+			fresh = append(fresh, client)
+			clients = fresh
 		}
-		clients = append(clients, client)
 		for _, k := range has[i] {
-			all = append(all, functionOf(client, use.Plugin, k))
+			all = append(all, functionOf(clients[i], use.Plugin, k))
 		}
 	}
 	if err := f.engine.SetFunctions(all); err != nil {
 		return abandon(err)
 	}
-	old := f.clients
+	var old []opened
+	if !same {
+		old = f.clients
+	}
 	f.uses, f.has, f.clients = uses, has, clients
 	return closeAll(old)
 }

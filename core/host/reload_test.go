@@ -1,6 +1,7 @@
 package host
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/model"
-	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/core/promql"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
@@ -97,32 +97,33 @@ func TestAReloadOpensTheQueryLogAnew(t *testing.T) {
 
 func TestAReloadTakesNewVersionsOfPlugins(t *testing.T) {
 	dir := t.TempDir()
-	installed := filepath.Join(dir, "plugins", "test", "tiny")
-	if err := os.CopyFS(installed, os.DirFS("../plugin/testdata/tiny")); err != nil {
+	installed := filepath.Join(dir, "plugins", "test", "zero")
+	if err := os.CopyFS(installed, os.DirFS("testdata/zero")); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("wat2wasm", "-o", filepath.Join(installed, "tiny.wasm"), filepath.Join(installed, "tiny.wat")).CombinedOutput(); err != nil {
+	if out, err := exec.Command("wat2wasm", "-o", filepath.Join(installed, "zero.wasm"), filepath.Join(installed, "zero.wat")).CombinedOutput(); err != nil {
 		t.Fatalf("wat2wasm: %v; it is in the packages of .ci/packages, which make deps installs\n%s", err, out)
 	}
-	version := func(old, new string) {
+	install := func(version, functions string) {
 		t.Helper()
-		file := filepath.Join(installed, manifest.FileName)
-		text, err := os.ReadFile(file)
+		text, err := os.ReadFile(filepath.Join("testdata/zero", manifest.FileName))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, []byte(strings.Replace(string(text), old, new, 1)), 0o644); err != nil {
+		text = []byte(strings.Replace(string(text), "1.0.0", version, 1) + functions)
+		if err := os.WriteFile(filepath.Join(installed, manifest.FileName), text, 0o644); err != nil {
 			t.Fatal(err)
 		}
 		if err := manifest.Seal(installed); err != nil {
 			t.Fatal(err)
 		}
 	}
-	version("1.0.0", "1.0.0")
+	install("1.0.0", "")
 	load := func() (*config.Config, error) {
 		cfg := config.Default()
 		cfg.Server.Listen, cfg.Storage.Path, cfg.Plugins.Dir = "127.0.0.1:0", filepath.Join(dir, "data"), filepath.Join(dir, "plugins")
 		cfg.ScrapeConfigs, cfg.RuleFiles = nil, nil
+		cfg.Functions = []*config.PluginUse{{Plugin: "test/zero"}}
 		return cfg, nil
 	}
 	h, err := New(t.Context(), Options{Load: load, Logger: slog.New(slog.DiscardHandler)})
@@ -130,20 +131,52 @@ func TestAReloadTakesNewVersionsOfPlugins(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer h.Close()
-	c, err := h.plugins.Open(t.Context(), plugin.Use{ID: "test/tiny"})
-	if err != nil {
-		t.Fatal(err)
+	ask := func(function string) error {
+		v, err := h.ruleQuery(t.Context(), function+"(vector(1))", time.Unix(1_700_000_000, 0))
+		if err == nil && (len(v) != 1 || v[0].V != 0) {
+			err = fmt.Errorf("%s is %v", function, v)
+		}
+		return err
 	}
 	running := func() string { return h.plugins.List()[0].Running }
-	if version("1.0.0", "1.1.0"); running() != "1.0.0" {
+
+	// All the time somebody asks, and never in vain.
+	stop, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := 0; ; n++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if err := ask("zero_one"); err != nil {
+				t.Errorf("query %d: %v", n, err)
+				return
+			}
+		}
+	}()
+	if err := ask("zero_two"); err == nil || !strings.Contains(err.Error(), "unknown function") {
+		t.Errorf("a function of the next version: %v", err)
+	}
+	if install("1.1.0", "\n[[function]]\nname = \"zero_two\"\nargs = [\"vector\"]\n"); running() != "1.0.0" {
 		t.Errorf("before the reload: %+v", h.plugins.List())
 	}
 	if err := h.Reload(t.Context()); err != nil || running() != "" {
 		t.Errorf("after the reload: %v, %+v", err, h.plugins.List())
 	}
-	if body, _, err := c.Collect(t.Context(), ""); err != nil || len(body) == 0 {
-		t.Errorf("it answers %q, %v", body, err)
+	if err := ask("zero_two"); err != nil {
+		t.Error(err)
 	}
+	install("1.2.0", "\n[[function]]\nname = \"zero_three\"\nargs = [\"vector\"]\n") // which it does not have
+	if err := h.Reload(t.Context()); err != nil || running() != "1.1.0" {
+		t.Errorf("after a reload with a version that is no good: %v, %+v", err, h.plugins.List())
+	}
+	if err := ask("zero_two"); err != nil {
+		t.Error(err)
+	}
+	close(stop)
+	<-done
 }
 
 func TestAReloadSaysWhatItLeaves(t *testing.T) {
