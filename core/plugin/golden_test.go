@@ -22,6 +22,7 @@ const vectorsOfABI = "../../sdk/abi/testdata/"
 
 // goldenDigests are those of the modules when they were made. Who changes a module breaks a promise.
 var goldenDigests = map[string]string{
+	"command-1.0.wasm":  "e2ac9c1a1acc4aaa7470123064a8c3c7afe327db552383a77c27d9101248a1d0",
 	"exporter-1.0.wasm": "fa67ba9e40f743f3b556d521a8fa6eae750c1135a05162c6a55a813e9d659825",
 	"function-1.1.wasm": "c131b3170607d7a5c4d0c06cf64f2a78c8f39c290e4ed5a37ed7117184ef20c3",
 	"later-2.wasm":      "4bc1a01da127f4df169e69bd511604700eaa1194292a24b74563197be0b8a83d",
@@ -58,6 +59,9 @@ func openGolden(t *testing.T, file, more string, config map[string]any) (world, 
 	}
 	text := "schema = 1\nid = \"test/golden\"\nversion = \"1.0.0\"\nabi = \"1\"\nlicense = \"Apache-2.0\"\ndescription = \"Golden.\"\n" + more +
 		"\n[[artifact]]\nruntime = \"wasm\"\nfile = \"golden.wasm\"\n"
+	if strings.HasPrefix(file, "command") {
+		text += "mode = \"command\"\n"
+	}
 	for name, content := range map[string][]byte{manifest.FileName: []byte(text), "golden.wasm": golden(t, file)} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil {
 			t.Fatal(err)
@@ -112,6 +116,27 @@ func TestAnExporterOfVersion10RunsForEver(t *testing.T) {
 	wantSeries(t, collectFrom(t, c, "after the trap"), `{__name__="golden_result", of="calls"}`, 1)
 	if _, _, err := openGolden(t, "exporter-1.0.wasm", kind, map[string]any{"refuse": "yes"}); err == nil || !strings.Contains(err.Error(), "configure: told to refuse") {
 		t.Errorf("settings it refuses: %v", err)
+	}
+}
+
+func TestACommandOfVersion10RunsForEver(t *testing.T) {
+	const kind = "kinds = [\"exporter\"]\n"
+	for greeting, config := range map[string]map[string]any{"hello": {"greeting": "hello"}, "no settings": nil} {
+		_, c, err := openGolden(t, "command-1.0.wasm", kind, config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSeries(t, collectFrom(t, c, "anywhere"), `{__name__="golden_result", of="`+greeting+`"}`, 1)
+		for target, want := range map[string]CallError{
+			"retry": {Code: abi.CodeUnavailable, Message: "the server is starting", retryable: true},
+			"fail":  {Code: abi.CodeInternal, Message: "the server has another version"},
+		} {
+			_, _, err := c.Collect(t.Context(), target)
+			var call *CallError
+			if !errors.As(err, &call) || call.Code != want.Code || call.Message != want.Message || call.retryable != want.retryable {
+				t.Errorf("%s: %v", target, err)
+			}
+		}
 	}
 }
 
