@@ -406,16 +406,12 @@ struct hearth_settings {
 	hearth_json object;
 	const char *asked[MOST_SETTINGS];
 	int n;
-	bool failed;
+	char error[256]; /* the first */
 };
 
 static void setting_error(hearth_settings *s, const char *format, const char *name) {
-	if (s->failed)
-		return;
-	s->failed = true;
-	char message[256];
-	snprintf(message, sizeof message, format, name);
-	hearth_fail(HEARTH_INVALID_REQUEST, "settings: %s", message);
+	if (s->error[0] == 0)
+		snprintf(s->error, sizeof s->error, format, name);
 }
 
 bool hearth_setting_json(hearth_settings *s, const char *name, hearth_json *out) {
@@ -487,16 +483,15 @@ struct hearth_family {
 struct hearth_writer {
 	hearth_family *first;
 	hearth_family *stray; /* made by mistakes, not written */
-	bool failed;
+	char mistake[512];    /* the first */
 };
 
 static void mistake(hearth_writer *w, const char *format, ...) {
-	if (w->failed)
+	if (w->mistake[0] != 0)
 		return;
-	w->failed = true;
 	va_list args;
 	va_start(args, format);
-	fail(HEARTH_INTERNAL, false, 0, format, args);
+	vsnprintf(w->mistake, sizeof w->mistake, format, args);
 	va_end(args);
 }
 
@@ -927,13 +922,12 @@ static int configure(hearth_json object) {
 		return hearth_fail(HEARTH_INVALID_REQUEST, "configured already");
 	hearth_settings s = {.object = object};
 	int status = plugin.configure != NULL ? plugin.configure(&s) : 0;
-	if (s.failed)
-		return -1;
-	if (status != 0)
-		return status;
-	unknown_settings(&s);
-	configured = !s.failed;
-	return s.failed ? -1 : 0;
+	if (status == 0)
+		unknown_settings(&s);
+	if (s.error[0] != 0)
+		return hearth_fail(HEARTH_INVALID_REQUEST, "settings: %s", s.error);
+	configured = status == 0;
+	return status;
 }
 
 /* Configures a plugin whose host had no settings for it. */
@@ -999,7 +993,9 @@ EXPORT("hearth_collect") uint64_t hearth_collect(const char *in, uint32_t n) {
 	int status = plugin.collect(address != NULL ? address : "", &w);
 	finish(&w, &result);
 	free(address);
-	return answer(status != 0 || w.failed ? -1 : 0);
+	if (status == 0 && w.mistake[0] != 0)
+		status = hearth_fail(HEARTH_INTERNAL, "%s", w.mistake);
+	return answer(status);
 }
 
 EXPORT("hearth_eval") uint64_t hearth_eval(const char *in, uint32_t n) {
