@@ -26,7 +26,7 @@ import (
 var exampleExporters = []string{"exporter-c", "exporter-rust", "exporter-assemblyscript"}
 
 // startRedis starts Debian's Redis with a password and a user, and returns its address.
-func startRedis(t *testing.T, password string) string {
+func startRedis(t testing.TB, password string) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -182,11 +182,18 @@ func TestExampleFunctionEqualsTheOneInGo(t *testing.T) {
 	contract(t, plugins, id, sdktest.Suite{})
 }
 
-// BenchmarkExampleFunction has the numbers of BenchmarkFunction, and of anomaly's BenchmarkNative.
+// BenchmarkExampleFunction has the numbers of core/plugin's BenchmarkFunction, and of anomaly's BenchmarkNative.
 func BenchmarkExampleFunction(b *testing.B) {
 	plugins, id := installMade(b, "../../../examples/function-rust")
 	c := newWorld(b, plugins).open(plugin.Use{ID: id})
-	batch := zscores("example_zscore", 1000, 241)
+	batch := &abi.Batch{Function: "example_zscore", Start: 1_700_000_000_000, Step: 15_000, Steps: 241, Series: 1000, Range: 300_000, Offsets: []uint32{0}}
+	for range batch.Series {
+		for k := range int64(260) {
+			batch.Times = append(batch.Times, batch.Start-batch.Range+(k+1)*15_000)
+			batch.Samples = append(batch.Samples, rand.NormFloat64())
+		}
+		batch.Offsets = append(batch.Offsets, uint32(len(batch.Times)))
+	}
 	out := make([]float64, batch.Series*batch.Steps)
 	for b.Loop() {
 		if err := c.Eval(b.Context(), batch, out); err != nil {
@@ -194,4 +201,22 @@ func BenchmarkExampleFunction(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(out)), "ns/cell")
+}
+
+// BenchmarkExampleExporter is a scrape of a Redis on this machine, connection and login included.
+func BenchmarkExampleExporter(b *testing.B) {
+	address := startRedis(b, "sesame")
+	for _, example := range exampleExporters {
+		b.Run(example, func(b *testing.B) {
+			plugins, id := installMade(b, "../../../examples/"+example)
+			c := newWorld(b, plugins).open(plugin.Use{ID: id, Grant: plugin.Grant{
+				Net: []string{"${target}"}, Secrets: map[string]func() (string, error){"password": func() (string, error) { return "sesame", nil }},
+			}})
+			for b.Loop() {
+				if _, _, err := c.Collect(b.Context(), address); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
