@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
@@ -64,6 +65,36 @@ func (h *host) sysNumber(name string) (v float64, ok bool) {
 		return 0, false
 	}
 	return float64(n), true
+}
+
+// sysText returns the text of a file below /sys, empty if it can't be read. What is not UTF-8 becomes U+FFFD.
+func (h *host) sysText(name string) string {
+	s, _ := h.sysFile(name)
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// sysFolders returns what is in a folder below /sys and begins with the prefix, without that and sorted; errNoData if
+// there is no such folder.
+func (h *host) sysFolders(dir, prefix string) ([]string, error) {
+	names, err := list(h.Sysfs + "/" + dir)
+	if err != nil {
+		return nil, orNoData(err)
+	}
+	kept := names[:0]
+	for _, n := range names {
+		if rest, ok := strings.CutPrefix(n, prefix); ok && rest != "" && (prefix == "" || rest[0] >= '0' && rest[0] <= '9') {
+			kept = append(kept, rest)
+		}
+	}
+	return kept, nil
+}
+
+// orNoData is errNoData for a file or folder that is not there.
+func orNoData(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return errNoData
+	}
+	return err
 }
 
 // procNumber returns the number in a file below /proc that holds just one.
