@@ -178,6 +178,7 @@ func TestDocumentsForAuthors(t *testing.T) {
 		}
 		followed++
 		t.Run(filepath.Base(d), func(t *testing.T) {
+			t.Parallel()
 			spool := filepath.Join(t.TempDir(), "spool")
 			follow(t, d, readerEnv(t), "127.0.0.1:9090", freeAddr(t), "127.0.0.1:8080", freeAddr(t), "127.0.0.1:9187", freeAddr(t), "/srv/spool", spool)
 		})
