@@ -214,6 +214,7 @@ func TestFunctionsThatCantBeCalledAreRefused(t *testing.T) {
 		{"f", "scalar vector", 1, "the vector or matrix may be left out or repeated: put it first"},
 		{"f", "vector", -1, "the vector or matrix may be left out or repeated: put it first"},
 		{"f", "vector scalar", 3, "variadic is 3, with 2 arguments"},
+		{"f", "vector scalar string", 2, "arguments that may be left out must all be scalars or all be strings"},
 	} {
 		f := callout.Function{Name: tt.name, Owner: "p", Variadic: tt.variadic, Call: none}
 		for _, a := range strings.Fields(tt.args) {
@@ -230,6 +231,46 @@ func TestFunctionsThatCantBeCalledAreRefused(t *testing.T) {
 		}
 		if _, err := e.Parser().ParseExpr("good(up, 1, 2, 3)"); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+func TestAsManyArgumentsAsMayBeAreLeftOut(t *testing.T) {
+	for _, tt := range []struct {
+		args        string
+		variadic    int
+		least, most int // of arguments after the vector
+	}{
+		{"vector", 0, 0, 0},
+		{"vector scalar", 0, 1, 1},
+		{"vector scalar", 1, 0, 1},
+		{"vector scalar scalar scalar", 1, 2, 3},
+		{"vector scalar scalar scalar", 2, 1, 3},
+		{"vector scalar scalar scalar", 3, 0, 3},
+		{"vector scalar scalar", -1, 1, 9},
+	} {
+		f := callout.Function{Name: "f", Owner: "p", Variadic: tt.variadic}
+		for _, a := range strings.Fields(tt.args) {
+			f.Args = append(f.Args, parser.ValueType(a))
+		}
+		got := -1
+		f.Call = func(_ context.Context, b *callout.Batch, out []float64) error {
+			got = len(b.Args)
+			copy(out, b.Values)
+			return nil
+		}
+		e := New(Options{})
+		if err := e.SetFunctions([]callout.Function{f}); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 10 {
+			_, err := e.Instant(t.Context(), steadyData(2), "f(up"+strings.Repeat(", 1", n)+")", now, QueryOptions{})
+			switch allowed := n >= tt.least && n <= tt.most; {
+			case (err == nil) != allowed:
+				t.Errorf("f(%s), variadic %d, with %d arguments: %v", tt.args, tt.variadic, n, err)
+			case allowed && got != n:
+				t.Errorf("f(%s), variadic %d, with %d arguments is called with %d", tt.args, tt.variadic, n, got)
+			}
 		}
 	}
 }

@@ -55,7 +55,7 @@ func (s *language) set(fs []callout.Function) error {
 		f = &functions{all: maps.Clone(own.all), outs: outs}
 		for name, out := range outs {
 			f.all[name] = &parser.Function{
-				Name: name, ArgTypes: out.Args, Variadic: out.Variadic, ReturnType: parser.ValueTypeVector,
+				Name: name, ArgTypes: out.Required(), Variadic: out.Variadic, ReturnType: parser.ValueTypeVector,
 			}
 		}
 	}

@@ -62,6 +62,12 @@ func (f *Function) data() int {
 	})
 }
 
+// Required returns the types of the arguments that must be there and of the first of the others, which is that of all
+// others: so upstream's parser has it, which lets Variadic more than all but the last follow.
+func (f *Function) Required() []parser.ValueType {
+	return f.Args[:len(f.Args)-max(f.Variadic-1, 0)]
+}
+
 // Eval calls the function. Its errors name it.
 func (f *Function) Eval(ctx context.Context, b *Batch, out []float64) error {
 	if err := f.Call(ctx, b, out); err != nil {
@@ -90,6 +96,8 @@ func (f *Function) check(own map[string]*parser.Function) error {
 		return fmt.Errorf("variadic is %d, with %d arguments", f.Variadic, len(f.Args))
 	case f.Variadic != 0 && f.data() > last-max(f.Variadic, 1):
 		return errors.New("the vector or matrix may be left out or repeated: put it first")
+	case f.Variadic > 1 && slices.ContainsFunc(f.Args[len(f.Args)-f.Variadic:], func(t parser.ValueType) bool { return t != f.Args[last] }):
+		return errors.New("arguments that may be left out must all be scalars or all be strings")
 	}
 	return nil
 }
