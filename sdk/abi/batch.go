@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"unsafe"
 )
 
@@ -56,6 +57,7 @@ func pad(n int) int { return (n + 7) &^ 7 }
 // Append appends the bytes of b to dst, whose length must be a multiple of 8.
 func (b *Batch) Append(dst []byte) []byte {
 	le := binary.LittleEndian
+	dst = slices.Grow(dst, b.size())
 	flags := uint32(0)
 	if b.Offsets != nil {
 		flags |= flagSamples
@@ -91,14 +93,19 @@ func (b *Batch) Append(dst []byte) []byte {
 	if b.Offsets == nil {
 		return AppendCells(dst, b.Values)
 	}
-	for _, o := range b.Offsets {
-		dst = le.AppendUint32(dst, o)
-	}
+	dst = appendNumbers(dst, b.Offsets)
 	dst = append(dst, make([]byte, pad(len(dst))-len(dst))...)
-	for _, t := range b.Times {
-		dst = le.AppendUint64(dst, uint64(t))
-	}
+	dst = appendNumbers(dst, b.Times)
 	return AppendCells(dst, b.Samples)
+}
+
+// size returns how many bytes a batch has.
+func (b *Batch) size() int {
+	n := batchHead + pad(len(b.Function)) + 8*(len(b.Values)+len(b.Times)+len(b.Samples)) + pad(4*len(b.Offsets))
+	for _, a := range b.Args {
+		n += 8 + 8*len(a.Numbers) + pad(len(a.Text))
+	}
+	return n
 }
 
 func appendText(dst []byte, s string) []byte {
@@ -107,11 +114,21 @@ func appendText(dst []byte, s string) []byte {
 }
 
 // AppendCells appends the bytes of numbers.
-func AppendCells(dst []byte, v []float64) []byte {
-	for _, x := range v {
-		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(x))
+func AppendCells(dst []byte, v []float64) []byte { return appendNumbers(dst, v) }
+
+// appendNumbers appends numbers as they lie in memory, if that is little endian.
+func appendNumbers[T uint32 | int64 | float64](dst []byte, v []T) []byte {
+	if littleEndian {
+		return append(dst, inMemory(v)...)
 	}
+	dst, _ = binary.Append(dst, binary.LittleEndian, v) // fails for types of no fixed size
 	return dst
+}
+
+// inMemory returns the bytes of numbers as they lie in memory, which they share.
+func inMemory[T uint32 | int64 | float64](v []T) []byte {
+	var one T
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), len(v)*int(unsafe.Sizeof(one)))
 }
 
 // CellBytes returns the bytes of numbers, which share their memory where that is possible.
@@ -119,7 +136,7 @@ func CellBytes(v []float64) []byte {
 	if !littleEndian || len(v) == 0 {
 		return AppendCells(nil, v)
 	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(v))), 8*len(v))
+	return inMemory(v)
 }
 
 // Cells reads what AppendCells wrote. p must have a multiple of 8 bytes; where they can be used as they lie, the result
