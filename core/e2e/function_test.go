@@ -45,7 +45,7 @@ groups:
 	}
 	start := time.Now()
 	code, body := h.get(t, "/api/v1/query?query="+url.QueryEscape(`bad_loop(vector(1))`))
-	if code != http.StatusUnprocessableEntity || !strings.Contains(body, "function bad_loop of test/bad: stopped at the deadline without an answer") {
+	if code != http.StatusUnprocessableEntity || !strings.Contains(body, "function bad_loop of test/bad: stopped at its deadline, after ") {
 		t.Errorf("a function that does not end: %d %s", code, body)
 	}
 	if d := time.Since(start); d > 10*time.Second {
@@ -53,7 +53,7 @@ groups:
 	}
 	eventually(t, 15*time.Second, "the rule to say why", func() error {
 		_, body := h.get(t, "/api/v1/rules")
-		if !strings.Contains(body, `"health":"err"`) || !strings.Contains(body, "function bad_loop of test/bad: stopped at the deadline") {
+		if !strings.Contains(body, `"health":"err"`) || !strings.Contains(body, "function bad_loop of test/bad: stopped at its deadline") {
 			return fmt.Errorf("%s", body)
 		}
 		return nil

@@ -56,7 +56,7 @@ func TestAFunctionThatMisbehavesFailsItsCall(t *testing.T) {
 		code string
 		text string
 	}{
-		{"an endless loop", do("loop"), abi.CodeTimeout, "stopped at the deadline without an answer"},
+		{"an endless loop", do("loop"), abi.CodeTimeout, "stopped at its deadline, after "},
 		{"a panic", do("panic"), abi.CodePanic, "panic: told to"},
 		{"all memory", do("memory"), abi.CodePanic, "memory"},
 		{"an error", do("fail"), abi.CodeInvalidRequest, "told to fail at 7"},
