@@ -13,11 +13,19 @@ import (
 // maxFile is the longest file a collector reads, in bytes. /proc/stat of a machine with 8192 CPUs fits.
 const maxFile = 8 << 20
 
+// sysPage is the most a file of /sys holds, in bytes, which the kernel gives in one read. Pages are larger on some machines,
+// which does no harm here.
+const sysPage = 4096
+
 // errNoData is a collector's answer when the host does not have what it looks for.
 var errNoData = errors.New("this host has none of it")
 
 // read returns a file's text. Files of the kernel have no size, so it reads until the end.
-func (h *host) read(path string) (string, error) {
+func (h *host) read(path string) (string, error) { return h.readPages(path, 0) }
+
+// readPages is read for a file that ends where a read gives less than page bytes; 0 is for others. It saves the read that
+// finds no more.
+func (h *host) readPages(path string, page int) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
@@ -30,7 +38,7 @@ func (h *host) read(path string) (string, error) {
 	for {
 		m, err := f.Read(h.buf[n:])
 		n += m
-		if errors.Is(err, io.EOF) {
+		if errors.Is(err, io.EOF) || err == nil && m < page {
 			return string(h.buf[:n]), nil
 		}
 		if err != nil {
@@ -50,7 +58,7 @@ func (h *host) procFile(name string) (string, error) { return h.read(h.Procfs + 
 
 // sysFile returns the text of a file below /sys without the line end.
 func (h *host) sysFile(name string) (string, error) {
-	s, err := h.read(h.Sysfs + "/" + name)
+	s, err := h.readPages(h.Sysfs+"/"+name, sysPage)
 	return strings.TrimSpace(s), err
 }
 

@@ -48,6 +48,10 @@ func glob(p, s string) bool {
 			i++
 			continue
 		}
+		if i < len(p) && p[i] == s[j] && p[i] != '[' { // most often; one would say the same
+			i, j = i+1, j+1
+			continue
+		}
 		if n := one(p[i:], s[j]); n > 0 {
 			i, j = i+n, j+1
 			continue

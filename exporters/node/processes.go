@@ -18,17 +18,13 @@ func collectProcesses(h *host, w *metric.Writer) error {
 		if pid[0] < '1' || pid[0] > '9' {
 			continue
 		}
-		f, ok := h.statFields(pid + "/stat")
+		state, n, ok := h.stat(pid + "/stat")
 		if !ok {
-			continue // gone meanwhile
-		}
-		n, err := number(f[17])
-		if err != nil {
 			continue
 		}
 		pids++
 		threads += n
-		states[f[0]]++
+		states[state]++
 		if h.ThreadStates {
 			h.countThreads(pid, threadStates)
 		}
@@ -58,15 +54,25 @@ func collectProcesses(h *host, w *metric.Writer) error {
 	return nil
 }
 
-// statFields returns the fields of a stat file after the command, which stands in parentheses and may hold any
-// character. The first is the state, the 18th the number of threads.
-func (h *host) statFields(name string) ([]string, bool) {
+// stat reads a process's or thread's stat file: its state and how many threads it has. They are the first and the 18th
+// field after the command, which stands in parentheses and may hold any character.
+func (h *host) stat(name string) (state string, threads float64, ok bool) {
 	text, err := h.procFile(name)
 	if err != nil {
-		return nil, false
+		return "", 0, false // gone meanwhile
 	}
-	f := strings.Fields(text[strings.LastIndexByte(text, ')')+1:])
-	return f, len(f) >= 18
+	i := 0
+	for f := range strings.FieldsSeq(text[strings.LastIndexByte(text, ')')+1:]) {
+		switch i {
+		case 0:
+			state = f
+		case 17:
+			threads, err = number(f)
+			return state, threads, err == nil
+		}
+		i++
+	}
+	return "", 0, false
 }
 
 func (h *host) countThreads(pid string, states map[string]int) {
@@ -75,8 +81,8 @@ func (h *host) countThreads(pid string, states map[string]int) {
 		return
 	}
 	for _, tid := range tasks {
-		if f, ok := h.statFields(pid + "/task/" + tid + "/stat"); ok {
-			states[f[0]]++
+		if state, _, ok := h.stat(pid + "/task/" + tid + "/stat"); ok {
+			states[state]++
 		}
 	}
 }
