@@ -28,8 +28,14 @@ func BenchmarkCollectPostgres(b *testing.B) {
 	for i := range 8 {
 		s.Exec("postgres", fmt.Sprintf("CREATE DATABASE d%d", i))
 	}
+	for _, mode := range []string{"disable", "require"} {
+		b.Run("sslmode="+mode, func(b *testing.B) { collectPostgres(b, s, mode) })
+	}
+}
+
+func collectPostgres(b *testing.B, s *pgtest.Server, mode string) {
 	inBothForms(b, installPostgres(b), "../../exporters/postgres", "hearth/postgres", func(b *testing.B, w world, of func(Use) Use) {
-		c := w.open(of(Use{Config: map[string]any{"collectors": debianCollectors, "server_label": true}, Grant: Grant{Net: []string{manifest.Target, "127.0.0.1:*"}}}))
+		c := w.open(of(Use{Config: map[string]any{"collectors": debianCollectors, "server_label": true, "sslmode": mode}, Grant: Grant{Net: []string{manifest.Target, "127.0.0.1:*"}}}))
 		measure(b, func() int {
 			if of(Use{}).Runtime == manifest.RuntimeNative {
 				return w.List()[0].Processes[0].PIDs[0]
@@ -55,7 +61,7 @@ func BenchmarkCollectPostgres(b *testing.B) {
 		address := l.Addr().String()
 		l.Close()
 		cmd := exec.Command(program, "--web.listen-address="+address)
-		cmd.Env = append(os.Environ(), "DATA_SOURCE_NAME=postgresql://postgres@"+s.Address+"/postgres?sslmode=disable")
+		cmd.Env = append(os.Environ(), "DATA_SOURCE_NAME=postgresql://postgres@"+s.Address+"/postgres?sslmode="+mode)
 		if err := cmd.Start(); err != nil {
 			b.Fatal(err)
 		}

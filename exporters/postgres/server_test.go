@@ -114,7 +114,7 @@ func TestTLSAndPasswords(t *testing.T) {
 		{"TLS with anybody", s.Address, "tls", "require", "", "right", nil, ""},
 		{"TLS with anybody the authority knows", s.Address, "tls", "require", s.OtherCA, "right", nil, "certificate signed by unknown authority"},
 		{"TLS if there is any", s.Address, "tls", "prefer", "", "right", nil, ""},
-		{"no TLS where it must be", s.Address, "tls", "disable", "", "right", nil, "no encryption"},
+		{"no TLS where it must be", s.Address, "tls", "disable", "", "right", nil, "pg_hba.conf rejects connection"},
 		{"SCRAM without TLS", s.Address, "scram", "disable", "", "right", nil, ""},
 		{"a wrong password", s.Address, "scram", "disable", "", "wr0ng", nil, `password authentication failed for user "scram"`},
 		{"no password", s.Address, "scram", "disable", "", "", nil, "password"},
@@ -330,18 +330,24 @@ func TestKeptConnectionsAreBounded(t *testing.T) {
 	if n := len(p.exporter.sessions.kept); n != maxKept {
 		t.Errorf("%d connections are kept, want %d", n, maxKept)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // the server needs a moment to end some
-		n := s.Text("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hearth'")
-		if n == fmt.Sprint(maxKept) {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatalf("the server has %s connections, want %d", n, maxKept)
-		}
-	}
+	connections(t, s, "", maxKept)
 	p = configured(t, object{"keep_connection": false})
 	p.scrape(t, s)
 	if len(p.exporter.sessions.kept) != 0 {
 		t.Error("a connection is kept although the settings say no")
+	}
+}
+
+// connections waits until the server has so many of the exporter's; it needs a moment to end some.
+func connections(t *testing.T, s *pgtest.Server, condition string, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		n := s.Text("postgres", "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'hearth'"+condition)
+		if n == fmt.Sprint(want) {
+			return
+		} else if time.Now().After(deadline) {
+			t.Fatalf("the server has %s connections, want %d", n, want)
+		}
 	}
 }
 

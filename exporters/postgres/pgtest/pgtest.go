@@ -139,7 +139,7 @@ func Start(t testing.TB, cluster string) *Server {
 	s.write("server.key", key)
 	port := freePort(t)
 	s.Address = net.JoinHostPort("127.0.0.1", port)
-	conf := "listen_addresses = '127.0.0.1'\nport = " + port + "\nunix_socket_directories = ''\nssl = on\nfsync = off\nautovacuum = off\n" +
+	conf := "listen_addresses = '127.0.0.1'\nport = " + port + "\nunix_socket_directories = ''\nssl = on\npassword_encryption = 'scram-sha-256'\nfsync = off\nautovacuum = off\n" +
 		"shared_buffers = '32MB'\nmax_connections = 40\nwal_level = logical\nlogging_collector = off\n"
 	if Extension("pg_stat_statements") {
 		conf += "shared_preload_libraries = 'pg_stat_statements'\n"
