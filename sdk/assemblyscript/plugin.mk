@@ -4,7 +4,7 @@ ASC := $(SDK)/node_modules/.bin/asc
 OUT ?= plugin.wasm
 OPTIMIZE ?= -O
 
-$(OUT): $(SOURCE) $(wildcard $(SDK)/assembly/*.ts) $(ASC)
+$(OUT): $(MAKEFILE_LIST) $(SOURCE) $(wildcard $(SDK)/assembly/*.ts) $(ASC)
 	$(ASC) $(SOURCE) $(SDK)/assembly/exports.ts -o $@ $(OPTIMIZE) --exportStart _initialize --use abort=$(SDK)/assembly/host/abort
 
 $(ASC): $(SDK)/package-lock.json

@@ -6,7 +6,7 @@ CFLAGS := --target=wasm32-wasi -O$(OPTIMIZE) -std=gnu11 -Wall -Wextra -I$(SDK)
 OUT    ?= plugin.wasm
 
 # Compiled one by one and linked without -O: with it clang runs wasm-opt if there is one, which does not know newer instructions.
-$(OUT): $(SOURCES) $(SDK)/hearth.c $(SDK)/hearth.h
+$(OUT): $(MAKEFILE_LIST) $(SOURCES) $(SDK)/hearth.c $(SDK)/hearth.h
 	@set -e; work=$$(mktemp -d); trap 'rm -rf $$work' EXIT; n=0; \
 	for f in $(SOURCES) $(SDK)/hearth.c; do n=$$((n+1)); $(CC) $(CFLAGS) -c -o $$work/$$n.o $$f; done; \
 	$(CC) --target=wasm32-wasi -mexec-model=reactor -Wl,--strip-all -o $@ $$work/*.o
