@@ -100,7 +100,7 @@ func zpoolIO(w *metric.Writer, pool, text string) error {
 				if err != nil {
 					return fmt.Errorf("%s: %w", name, err)
 				}
-				w.Untyped("node_zfs_zpool_"+name, "kstat.zfs.misc.io."+name, "zpool").Sample(v, pool)
+				w.Untyped("node_zfs_zpool_"+cleanMetric(name), "kstat.zfs.misc.io."+name, "zpool").Sample(v, pool)
 			}
 			return nil
 		}
