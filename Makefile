@@ -12,7 +12,8 @@ export CGO_ENABLED ?= 0
 # A plugin is a folder with a manifest; it ends in bin/plugins/<id>/ as <name>.wasm beside that manifest.
 PLUGINS := $(dir $(wildcard exporters/*/hearth-plugin.toml plugins/*/*/hearth-plugin.toml))
 WASMS   := $(foreach p,$(PLUGINS),$(PLUGIN_DIR)/hearth/$(notdir $(p:%/=%))/$(notdir $(p:%/=%)).wasm)
-GO_SRC   = $(shell find core sdk exporters plugins -name '*.go' -not -path '*/node_modules/*')
+GO_SRC   = $(shell find core sdk exporters plugins -name '*.go' -not -path '*/node_modules/*') \
+           $(shell find core/plugin/project/templates sdk/c sdk/rust sdk/assemblyscript -type f -not -path '*/node_modules/*')
 UI_SRC   = $(shell find $(UI)/src $(UI)/public -type f 2>/dev/null) $(wildcard $(UI)/*.ts $(UI)/*.json $(UI)/index.html)
 
 .PHONY: help build run test unit e2e ui-test lint fuzz bench soak check deps clean

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/common/version"
 	"github.com/spf13/cobra"
 
-	"github.com/hearth-project/hearth"
 	"github.com/hearth-project/hearth/core/plugin/project"
+	"github.com/hearth-project/hearth/sdk"
 )
 
 // sdkEnv names a checkout of hearth where --sdk is not given.
@@ -71,7 +71,7 @@ lies.`,
 
 // findSDK chooses where a project takes the SDK from.
 func findSDK(flag string) (project.SDK, error) {
-	sdk := project.SDK{Version: version.Version, Guests: hearth.SDKs()}
+	sdk := project.SDK{Version: version.Version, Guests: sdk.Languages()}
 	if flag == "" {
 		flag = os.Getenv(sdkEnv)
 	}

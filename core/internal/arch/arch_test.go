@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"core/web":          {},
 	"core/api":          {"core"},
 	"core/host":         {"core", "sdk/abi", "sdk/manifest"},
-	"core/cmd":          {"core", "sdk/abi", "sdk/manifest"},
+	"core/cmd":          {"core", "sdk"},
 	"core/e2e":          {"core"},
 	"core/bench":        {"core"},
 	"exporters":         {"sdk"},

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/hearth-project/hearth"
+	"github.com/hearth-project/hearth/sdk"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
 
@@ -25,7 +25,7 @@ var here = FindCheckout(func() string {
 }())
 
 // sdks are those of this repository.
-var sdks = SDK{Checkout: here, Guests: hearth.SDKs()}
+var sdks = SDK{Checkout: here, Guests: sdk.Languages()}
 
 // TestProjectsAreBuiltAndTested begins a plugin of each kind outside of the repository and does what its README says.
 func TestProjectsAreBuiltAndTested(t *testing.T) {
