@@ -12,15 +12,15 @@ import (
 // version is the manifest's; a test compares them.
 const version = "0.1.0"
 
-// maxDown is of how many servers it is remembered that they can't be reached.
-const maxDown = 1000
+// maxTold is how many errors are remembered, so that they are logged once.
+const maxTold = 1000
 
 // exporter is the plugin.
 type exporter struct {
 	settings settings
 	run      []*collector
 	sessions sessions
-	down     map[address]string // what was logged of servers that can't be reached
+	told     map[string]string // errors that were logged and last, by server, or by server and collector
 }
 
 // Configure reads the settings.
@@ -42,7 +42,7 @@ func (e *exporter) Configure(_ context.Context, c sdk.Config) error {
 		return err
 	}
 	e.sessions = sessions{dialer: d, kept: map[address]*session{}}
-	e.down = map[address]string{}
+	e.told = map[string]string{}
 	return nil
 }
 
@@ -78,16 +78,26 @@ func (e *exporter) Collect(ctx context.Context, t sdk.Target, w *metric.Writer) 
 
 // tell logs that a server can't be reached, or can again, when that changes.
 func (e *exporter) tell(a address, err error) {
-	was := e.down[a]
-	switch {
-	case err == nil && was != "":
-		delete(e.down, a)
+	if !e.changed(a.String(), err) {
+		return
+	}
+	if err == nil {
 		sdk.Log().Info("the server answers again", "server", a.String())
-	case err != nil && was != err.Error():
-		if len(e.down) >= maxDown {
-			clear(e.down) // targets come and go
-		}
-		e.down[a] = err.Error()
+	} else {
 		sdk.Log().Warn("the server cannot be reached", "server", a.String(), "err", err)
 	}
+}
+
+// changed tells whether an error is another than the last of that key, and remembers it.
+func (e *exporter) changed(key string, err error) bool {
+	was, failed := e.told[key]
+	if err == nil {
+		delete(e.told, key)
+		return failed
+	}
+	if len(e.told) >= maxTold {
+		clear(e.told) // targets come and go
+	}
+	e.told[key] = err.Error()
+	return was != err.Error()
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -105,7 +106,7 @@ func (s *scrape) collect(ctx context.Context, c *collector, e *session) {
 	}
 	more, err := c.run(ctx, e, s.out)
 	if err != nil {
-		sdk.Log().Debug("collector failed", "collector", c.name, "server", s.address.String(), "database", e.database, "err", err)
+		err = fmt.Errorf("database %s: %w", e.database, err)
 	}
 	s.add(c.name, result{took: time.Since(start), err: err, more: more})
 }
@@ -141,8 +142,7 @@ func (s *scrape) databases(ctx context.Context, main *session) {
 	}
 	names, err := s.discover(ctx, main)
 	if err != nil {
-		sdk.Log().Warn("the databases cannot be listed", "server", s.address.String(), "err", err)
-		fail(err)
+		fail(fmt.Errorf("list the databases: %w", err))
 		return
 	}
 	var end time.Time // leaves a tenth of the time, so that the last one is no failure
@@ -159,8 +159,7 @@ func (s *scrape) databases(ctx context.Context, main *session) {
 			return s.exporter.sessions.dialer.open(ctx, s.address, name)
 		})
 		if err != nil {
-			sdk.Log().Debug("no connection to a database", "server", s.address.String(), "database", name, "err", err)
-			fail(err)
+			fail(fmt.Errorf("database %s: %w", name, err))
 			continue
 		}
 		for _, c := range each {
@@ -205,6 +204,9 @@ func (s *scrape) report() {
 		truncated.Sample(metric.Bool(r.more), name)
 		if r.err != nil {
 			s.failed++
+		}
+		if s.exporter.changed(s.address.String()+" "+name, r.err) && r.err != nil && r.err != errNotRun {
+			sdk.Log().Warn("a collector fails", "collector", name, "server", s.address.String(), "err", r.err)
 		}
 	}
 }

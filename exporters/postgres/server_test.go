@@ -139,10 +139,7 @@ func TestTLSAndPasswords(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var said string
-			for _, text := range p.exporter.down {
-				said = text
-			}
+			said := p.exporter.told[tt.address]
 			up := value(t, e, "pg_up")
 			if (up == 1) != (tt.want == "") || !strings.Contains(said, tt.want) {
 				t.Errorf("pg_up is %v, the error %q; want %q", up, said, tt.want)
