@@ -8,14 +8,12 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
+
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // errLabels is wrapped by what is wrong with the labels of a series.
 var errLabels = errors.New("invalid labels")
-
-// maxLabel is how many bytes the name or value of a label may have: labels.Labels panic on more. No storage takes nearly
-// as much.
-const maxLabel = 16 << 20
 
 // makeLabels makes the labels of a TimeSeries message and checks them as upstream does: a metric name, valid UTF-8,
 // no name twice. Senders ought to sort; those that do not are forgiven.
@@ -34,8 +32,8 @@ func makeLabels(message []byte) (labels.Labels, error) {
 	switch {
 	case err != nil:
 		return labels.EmptyLabels(), err
-	case longest > maxLabel:
-		return labels.EmptyLabels(), fmt.Errorf("%w: the name or value of a label has %d bytes, more than %d", errLabels, longest, maxLabel)
+	case longest > storage.MaxLabel:
+		return labels.EmptyLabels(), fmt.Errorf("%w: the name or value of a label has %d bytes, more than %d", errLabels, longest, storage.MaxLabel)
 	}
 	if !sorted {
 		b.Sort()

@@ -138,7 +138,7 @@ func TestWhatIsStored(t *testing.T) {
 	future.Samples = []prompb.Sample{{Value: 1, Timestamp: now.UnixMilli()}, {Value: 2, Timestamp: now.Add(time.Hour).UnixMilli()}}
 	extras := with(series("__name__", "up"), 1)
 	extras.Exemplars = []prompb.Exemplar{{Value: 1}}
-	long := strings.Repeat("y", maxLabel+1)
+	long := strings.Repeat("y", storage.MaxLabel+1)
 	withExemplar := with(series("__name__", "up"), 1)
 	withExemplar.Exemplars = []prompb.Exemplar{{Value: 1, Labels: series("a", long).Labels}}
 	extras.Histograms = []prompb.Histogram{

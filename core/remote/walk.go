@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 
 	"github.com/hearth-project/hearth/core/model"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // The wire format of protocol buffers, as far as remote write needs it; messages are in prompb/remote.proto and
@@ -242,7 +243,7 @@ func decodeExemplar(b []byte) (e exemplar.Exemplar, err error) {
 	}); err != nil {
 		return e, err
 	}
-	if longest > maxLabel {
+	if longest > storage.MaxLabel {
 		return e, fmt.Errorf("%w: a label of %d bytes", errExemplar, longest)
 	}
 	ls.Sort()

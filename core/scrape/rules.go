@@ -9,6 +9,7 @@ import (
 
 	"github.com/hearth-project/hearth/core/config"
 	"github.com/hearth-project/hearth/core/exposition"
+	"github.com/hearth-project/hearth/core/storage"
 )
 
 // rules say what becomes of the series that a target exposes.
@@ -53,15 +54,12 @@ func (r *rules) fits(b *labels.Builder) (err error) {
 		return nil // the parser has looked
 	}
 	b.Range(func(l labels.Label) {
-		if n := len(l.Name) + len(l.Value); n > maxLabel {
-			err = failf(failLabels, "a series has a label of %d bytes after metric_relabel_configs, more than %d: %.50s", n, maxLabel, l.Name)
+		if n := len(l.Name) + len(l.Value); n > storage.MaxLabel {
+			err = failf(failLabels, "a series has a label of %d bytes after metric_relabel_configs, more than %d: %.50s", n, storage.MaxLabel, l.Name)
 		}
 	})
 	return err
 }
-
-// maxLabel is how many bytes a label may have after relabelling; no storage takes nearly as much.
-const maxLabel = 16 << 20
 
 // override sets the target's labels. Exposed ones of the same names are kept under names with exported_ before them,
 // as often as it takes to find one that is free.

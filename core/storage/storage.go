@@ -39,6 +39,10 @@ var Absent = math.Float64frombits(AbsentBits)
 // IsAbsent tells whether v, read from a column, means "no sample here".
 func IsAbsent(v float64) bool { return math.Float64bits(v) == AbsentBits }
 
+// MaxLabel is how many bytes a label may have when labels are made: labels.Labels panic on a name or value of more. What a
+// storage takes is far less.
+const MaxLabel = 16 << 20
+
 // Slot names a series within its group, for one writer's Group handle; it stays valid as long as that handle.
 type Slot uint32
 
