@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -13,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -21,6 +19,8 @@ import (
 	"github.com/prometheus/client_golang/api"
 	promv1 "github.com/prometheus/client_golang/api/prometheus/v1"
 	"github.com/prometheus/common/model"
+
+	"github.com/hearth-project/hearth/core/internal/testlog"
 )
 
 // root is the top of the repository, where make puts bin/.
@@ -39,28 +39,11 @@ var binary = cmp.Or(os.Getenv("HEARTH_BIN"), filepath.Join(root, "bin", "hearth"
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	log  lockedBuffer
+	log  testlog.Buffer
 	done chan struct{}
 	err  error // set when done is closed
 
 	hushed bool // its output is of no interest any more
-}
-
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
 
 // start runs a program; its output is shown if the test fails.

@@ -1,7 +1,6 @@
 package plugin
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -16,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/hearth-project/hearth/core/internal/testlog"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
 
@@ -79,35 +79,17 @@ func installGuest(t testing.TB) string {
 	return install(t, &built.guest, "./testdata/guest", "test/guest", "guest.wasm")
 }
 
-// logBuffer is a log that tests can read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // world is a host with a log and metrics.
 type world struct {
 	*Host
 	t        testing.TB
-	log      *logBuffer
+	log      *testlog.Buffer
 	registry *prometheus.Registry
 }
 
 func newWorld(t testing.TB, dir string, change ...func(*Options)) world {
 	t.Helper()
-	w := world{t: t, log: &logBuffer{}, registry: prometheus.NewPedanticRegistry()}
+	w := world{t: t, log: &testlog.Buffer{}, registry: prometheus.NewPedanticRegistry()}
 	o := Options{
 		Dir: dir, Cache: filepath.Join(built.dir, "cache"), Registerer: w.registry,
 		Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

@@ -1,7 +1,6 @@
 package languages
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/hearth-project/hearth/core/internal/testlog"
 	"github.com/hearth-project/hearth/core/plugin"
 	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/core/plugin/wasm"
@@ -111,30 +111,12 @@ type world struct {
 	*plugin.Host
 	t   testing.TB
 	dir string
-	log *logBuffer
-}
-
-// logBuffer is a log that tests can read while it is written.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
+	log *testlog.Buffer
 }
 
 func newWorld(t testing.TB, dir string) world {
 	t.Helper()
-	w := world{t: t, dir: dir, log: &logBuffer{}}
+	w := world{t: t, dir: dir, log: &testlog.Buffer{}}
 	var err error
 	w.Host, err = plugin.NewHost(plugin.Options{
 		Dir: dir, Cache: filepath.Join(built, "cache"), Registerer: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(w.log, nil)),

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,6 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/hearth-project/hearth/core/internal/testlog"
 	"github.com/hearth-project/hearth/core/plugin/guest"
 	"github.com/hearth-project/hearth/sdk/abi"
 )
@@ -84,33 +84,16 @@ func digest(t testing.TB, path string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // world is an engine with a log.
 type world struct {
 	*Engine
 	t   testing.TB
-	log *logBuffer
+	log *testlog.Buffer
 }
 
 func newWorld(t testing.TB, change ...func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, log: &logBuffer{}}
+	w := &world{t: t, log: &testlog.Buffer{}}
 	o := Options{
 		Dir: t.TempDir(), StartTimeout: 20 * time.Second, Grace: 500 * time.Millisecond, Backoff: Backoff{Least: 50 * time.Millisecond, Most: 200 * time.Millisecond},
 		Logger: slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

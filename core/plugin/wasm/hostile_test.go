@@ -1,7 +1,6 @@
 package wasm
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -14,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hearth-project/hearth/core/internal/testlog"
 	"github.com/hearth-project/hearth/sdk/abi"
 	"github.com/hearth-project/hearth/sdk/manifest"
 )
@@ -134,28 +134,11 @@ func (n *neighbour) goesOn(t *testing.T) {
 // attempt is one call of a hostile guest, with a log of its own.
 type attempt struct {
 	pool *Pool
-	log  *syncBuffer
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
+	log  *testlog.Buffer
 }
 
 func (h *hostile) attempt(t *testing.T, m *Module, r Rights) attempt {
-	a := attempt{log: &syncBuffer{}}
+	a := attempt{log: &testlog.Buffer{}}
 	a.pool = m.NewPool(r, []byte("{}"), slog.New(slog.NewTextHandler(a.log, nil)))
 	t.Cleanup(a.pool.Close)
 	return a
